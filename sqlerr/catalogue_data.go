@@ -1,0 +1,30 @@
+package sqlerr
+
+// dataMessages are raised by expressions, conversions and constraints.
+var dataMessages = map[int32]entry{
+	206:  {16, "Operand type clash: %s is incompatible with %s"},
+	220:  {16, "Arithmetic overflow error for data type %s, value = %s."},
+	241:  {16, "Conversion failed when converting date and/or time from character string."},
+	242:  {16, "The conversion of a %s data type to a %s data type resulted in an out-of-range value."},
+	244:  {16, "The conversion of the %s value '%s' overflowed an %s column. Use a larger integer column."},
+	245:  {16, "Conversion failed when converting the %s value '%s' to data type %s."},
+	248:  {16, "The conversion of the %s value '%s' overflowed an int column."},
+	257:  {16, "Implicit conversion from data type %s to %s is not allowed. Use the CONVERT function to run this query."},
+	515:  {16, "Cannot insert the value NULL into column '%s', table '%s'; column does not allow nulls. %s fails."},
+	512:  {16, "Subquery returned more than 1 value. This is not permitted when the subquery follows =, !=, <, <= , >, >= or when the subquery is used as an expression."},
+	517:  {16, "Adding a value to a '%s' column caused an overflow."},
+	529:  {16, "Explicit conversion from data type %s to %s is not allowed."},
+	536:  {16, "Invalid length parameter passed to the %s function."},
+	544:  {16, "Cannot insert explicit value for identity column in table '%s' when IDENTITY_INSERT is set to OFF."},
+	547:  {16, "The %s statement conflicted with the %s constraint \"%s\". The conflict occurred in database \"%s\", table \"%s\"%s."},
+	2601: {14, "Cannot insert duplicate key row in object '%s' with unique index '%s'. The duplicate key value is (%s)."},
+	2627: {14, "Violation of %s constraint '%s'. Cannot insert duplicate key in object '%s'. The duplicate key value is (%s)."},
+	2628: {16, "String or binary data would be truncated in table '%s', column '%s'. Truncated value: '%s'."},
+	3606: {10, "Arithmetic overflow occurred."},
+	3621: {0, "The statement has been terminated."},
+	8114: {16, "Error converting data type %s to %s."},
+	8115: {16, "Arithmetic overflow error converting %s to data type %s."},
+	8134: {16, "Divide by zero error encountered."},
+	8152: {16, "String or binary data would be truncated."},
+	8169: {16, "Conversion failed when converting from a character string to uniqueidentifier."},
+}

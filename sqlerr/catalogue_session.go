@@ -1,0 +1,32 @@
+package sqlerr
+
+// sessionMessages are raised by logins, batches, transactions and control flow.
+var sessionMessages = map[int32]entry{
+	217:   {16, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit %d)."},
+	226:   {16, "%s statement not allowed within multi-statement transaction."},
+	266:   {16, "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. Previous count = %d, current count = %d."},
+	300:   {14, "%s permission was denied on object '%s', database '%s'."},
+	574:   {16, "%s statement cannot be used inside a user transaction."},
+	628:   {16, "Cannot issue SAVE TRANSACTION when there is no active transaction."},
+	1205:  {13, "Transaction (Process ID %d) was deadlocked on %s resources with another process and has been chosen as the deadlock victim. Rerun the transaction."},
+	1222:  {16, "Lock request time out period exceeded."},
+	3021:  {16, "Cannot perform a backup or restore operation within a transaction."},
+	3902:  {16, "The COMMIT TRANSACTION request has no corresponding BEGIN TRANSACTION."},
+	3903:  {16, "The ROLLBACK TRANSACTION request has no corresponding BEGIN TRANSACTION."},
+	3906:  {16, "Failed to update database \"%s\" because the database is read-only."},
+	3930:  {16, "The current transaction cannot be committed and cannot support operations that write to the log file. Roll back the transaction."},
+	3998:  {16, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back."},
+	4060:  {11, "Cannot open database \"%s\" requested by the login. The login failed."},
+	5701:  {10, "Changed database context to '%s'."},
+	5703:  {10, "Changed language setting to %s."},
+	6401:  {16, "Cannot roll back %s. No transaction or savepoint of that name was found."},
+	10704: {15, "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW statement inside a CATCH block, or add error parameters to the THROW statement."},
+	17809: {20, "Could not connect because the maximum number of '%d' user connections has already been reached."},
+	17828: {20, "The prelogin packet used to open the connection is structurally invalid; the connection has been closed. Please contact the vendor of the client library."},
+	17830: {20, "Network error code 0x%x occurred while establishing a connection; the connection has been closed."},
+	17832: {20, "The login packet used to open the connection is structurally invalid; the connection has been closed. Please contact the vendor of the client library."},
+	18456: {14, "Login failed for user '%s'."},
+	21:    {20, "Encryption is required to connect to this server, but the client does not support encryption; the connection has been closed."},
+	4014:  {20, "A fatal error occurred while reading the input stream from the network. The session will be terminated (input error: %d, output error: %d)."},
+	50000: {16, "%s"},
+}
