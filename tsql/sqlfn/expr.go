@@ -1,0 +1,84 @@
+package sqlfn
+
+import (
+	"strconv"
+	"strings"
+
+	"linkspan/sqltype"
+)
+
+// Expr is a bound scalar expression or, with Cond, a condition.
+type Expr struct {
+	// SQL is SQLite text for one operand: parenthesised unless it is a name, number, parameter or call.
+	SQL string
+	// Type is the SQL Server type; the value is in its row-store encoding.
+	Type sqltype.Type
+	// Nullable is false when the value cannot be NULL.
+	Nullable bool
+	// Const is the value when it is a literal, nil otherwise.
+	Const *sqltype.Value
+	// Word is a bare word given as an argument, such as the part in DATEADD(day, …); then nothing else is set.
+	Word string
+	// Cond is true when SQL is a condition: 1, 0 or NULL, no bit of T-SQL.
+	Cond bool
+	// Agg is set for an aggregate: the parts that SQL was made of.
+	Agg *Agg
+}
+
+// Agg is an aggregate call in parts, for a binder that adds ORDER BY (WITHIN GROUP) or FILTER. Its text is
+// Func(DISTINCT? Args…).
+type Agg struct {
+	Func     string
+	Distinct bool
+	Args     []string
+}
+
+// String gives the aggregate's text with orderBy, when it is not "", inside the parentheses.
+func (a Agg) String(orderBy string) string {
+	var b strings.Builder
+	b.WriteString(a.Func)
+	b.WriteByte('(')
+	if a.Distinct {
+		b.WriteString("DISTINCT ")
+	}
+	b.WriteString(strings.Join(a.Args, ", "))
+	if orderBy != "" {
+		b.WriteString(" ORDER BY ")
+		b.WriteString(orderBy)
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// Options say how a conversion is done.
+type Options struct {
+	// Style is CONVERT's third argument; nil for none. A constant is read while binding, another expression as it runs.
+	Style *Expr
+	// Try gives NULL where the conversion of a value fails (TRY_CAST, TRY_CONVERT).
+	Try bool
+	// Implicit allows only what SQL Server converts by itself (257 otherwise).
+	Implicit bool
+}
+
+// call writes name(args…).
+func call(name string, args ...string) string {
+	return name + "(" + strings.Join(args, ", ") + ")"
+}
+
+// code is t as the integer that the functions take.
+func code(t sqltype.Type) string { return strconv.FormatInt(sqltype.Pack(t), 10) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// CollationName is the SQLite name of a text type's collation, for COLLATE in the definition of columns and indexes.
+func CollationName(t sqltype.Type) string {
+	return "ls_" + strings.ToLower(sqltype.CollationOf(t).Name)
+}
+
+// OrderKey is what stands for x in ORDER BY, GROUP BY, PARTITION BY and DISTINCT: x under its collation.
+func OrderKey(x Expr) string {
+	if x.Type.Kind.IsString() {
+		return x.SQL + " COLLATE " + CollationName(x.Type)
+	}
+	return x.SQL
+}
