@@ -49,6 +49,35 @@ type Table struct {
 	Checks  []*Check
 	// Identity is the position of the identity column in Columns, or -1.
 	Identity int
+	// Token is a random number that the creation of the table and each reset of its identity get anew; two tables of
+	// the same ID in two versions of a schema differ by it.
+	Token int64
+	// Foreign are the foreign keys that this table declares, Referenced those of other tables (or itself) to it.
+	Foreign, Referenced []*Foreign
+	// RowKey is the ID of the integer primary key column that is SQLite's rowid, or 0.
+	RowKey int32
+}
+
+// Column returns the column with an ID, or nil.
+func (t *Table) Column(id int32) *Column {
+	for _, c := range t.Columns {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// Foreign describes a foreign key. Columns pair up by position.
+type Foreign struct {
+	ID   int32
+	Name string
+	// Table declares it, with Columns; Target is referenced, in TargetColumns, which are a key of it (TargetKey).
+	Table, Target                  int32
+	Columns, TargetColumns         []int32
+	TargetKey                      int32
+	OnDelete, OnUpdate             string // "NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT"
+	Disabled, NotTrusted, SelfRefs bool
 }
 
 // Column describes a column of a table.
@@ -62,8 +91,16 @@ type Column struct {
 	// Seed and Increment are those of an identity column.
 	Seed, Increment int64
 	Identity        bool
-	// Computed is the text of a computed column's expression, "" for a stored one.
-	Computed string
+	// Computed is the text of a computed column's expression, "" for a stored one. It is evaluated when read, unless
+	// Persisted.
+	Computed  string
+	Persisted bool
+	// RowGUID is ROWGUIDCOL.
+	RowGUID bool
+	// DefaultID is the object number of the default's constraint, 0 without one; DefaultGenerated tells that the
+	// server named it.
+	DefaultID        int32
+	DefaultGenerated bool
 }
 
 // Index describes an index, or the one behind a primary or unique key.
@@ -77,6 +114,13 @@ type Index struct {
 	Columns    []IndexColumn
 	Include    []int32
 	Filter     string
+	// Number is index_id: 1 for the clustered index, from 2 for others.
+	Number int32
+	// ObjectID is the constraint's object number; 0 for an index that is no constraint. Generated: the server named it.
+	ObjectID            int32
+	Generated, Disabled bool
+	// IgnoreDup is IGNORE_DUP_KEY = ON.
+	IgnoreDup bool
 }
 
 // IndexColumn is one column of an index's key.
@@ -92,5 +136,6 @@ type Check struct {
 	// Expr is the text of the condition, in parentheses.
 	Expr string
 	// ColumnID is the column it was declared on, or 0 for a table constraint.
-	ColumnID int32
+	ColumnID                        int32
+	Disabled, NotTrusted, Generated bool
 }
