@@ -38,6 +38,13 @@ the whole job runs and is rehearsed on one machine: start with "linkspan demo" o
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w; see %q", err, c.CommandPath()+" --help"))
 	})
+	root.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError(fmt.Errorf("unknown command %q; see \"linkspan --help\"", args[0]))
+		}
+		return nil
+	}
+	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	root.AddCommand(newVersionCommand())
 	return root
 }
