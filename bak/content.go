@@ -14,6 +14,8 @@ type Content struct {
 	kind  Container
 	total int64
 	marks []mark
+	// chunks is the number of compressed chunks.
+	chunks int64
 	// fault is why the expansion ends at total although the file does not say so.
 	fault error
 }
@@ -80,6 +82,9 @@ func (c *Content) walk(o Options) error {
 		}
 		if n%markEvery == 0 {
 			c.marks = append(c.marks, mark{out: c.total, at: at, block: block})
+		}
+		if r.out > 0 && !r.isMark() {
+			c.chunks++
 		}
 		c.total += int64(r.out)
 		at = next

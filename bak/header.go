@@ -94,20 +94,20 @@ type Header struct {
 	// SetAttributes are MTF's: they do not tell a log from a full.
 	SetAttributes uint32
 	// TimeZone is the server's offset from UTC in quarters of an hour (inferred); TimeZoneUnknown when not given.
-	TimeZone                                int8
-	Flags                                   uint32
-	Major, Minor                            uint8
-	Build                                   uint16
-	First, Last, Checkpoint, DatabaseBackup lsn.LSN
-	DatabaseCreated, Started, Finished      time.Time
-	Type                                    Type
-	SortOrder, Compatibility                uint8
-	DatabaseID, DatabaseVersion             uint16
-	Size                                    int64
-	Database, Server                        string
-	Locale, ComparisonStyle                 uint32
-	BindingID, RecoveryForkID, FirstForkID  GUID
-	ForkPoint                               lsn.LSN
+	TimeZone                                            int8
+	Flags                                               uint32
+	Major, Minor                                        uint8
+	Build                                               uint16
+	FirstLSN, LastLSN, CheckpointLSN, DatabaseBackupLSN lsn.LSN
+	DatabaseCreated, Started, Finished                  time.Time
+	Type                                                Type
+	SortOrder, Compatibility                            uint8
+	DatabaseID, DatabaseVersion                         uint16
+	Size                                                int64
+	Database, Server                                    string
+	Locale, ComparisonStyle                             uint32
+	BindingID, RecoveryForkID, FirstForkID              GUID
+	ForkPoint                                           lsn.LSN
 	// PreviousSet names the full that a log or differential follows.
 	PreviousSet      GUID
 	Collation        uint64
@@ -172,7 +172,7 @@ func (h *Header) decodeSCIN(b []byte) bool {
 	}
 	h.Flags = le.Uint32(b[8:])
 	h.Build, h.Minor, h.Major = le.Uint16(b[24:]), b[26], b[27]
-	h.First, h.Last, h.Checkpoint, h.DatabaseBackup = at(32), at(42), at(52), at(62)
+	h.FirstLSN, h.LastLSN, h.CheckpointLSN, h.DatabaseBackupLSN = at(32), at(42), at(52), at(62)
 	h.DatabaseCreated, h.Started, h.Finished = decodeDate(b[72:]), decodeDate(b[77:]), decodeDate(b[82:])
 	h.Type, h.SortOrder, h.Compatibility = Type(b[87]), b[88], b[91]
 	h.DatabaseID, h.DatabaseVersion = le.Uint16(b[92:]), le.Uint16(b[94:])
@@ -198,10 +198,10 @@ func (h *Header) encodeSCIN(data, logs int) []byte {
 	le.PutUint32(b[16:], uint32(logs))
 	le.PutUint16(b[24:], h.Build)
 	b[26], b[27], b[28] = h.Minor, h.Major, 9
-	at(32, h.First)
-	at(42, h.Last)
-	at(52, h.Checkpoint)
-	at(62, h.DatabaseBackup)
+	at(32, h.FirstLSN)
+	at(42, h.LastLSN)
+	at(52, h.CheckpointLSN)
+	at(62, h.DatabaseBackupLSN)
 	copy(b[72:], appendDate(appendDate(appendDate(nil, h.DatabaseCreated), h.Started), h.Finished))
 	b[87], b[88], b[89], b[91] = byte(h.Type), h.SortOrder, 1, h.Compatibility
 	le.PutUint16(b[92:], h.DatabaseID)
@@ -210,7 +210,7 @@ func (h *Header) encodeSCIN(data, logs int) []byte {
 	le.PutUint32(b[116:], h.Locale)
 	le.PutUint32(b[120:], h.ComparisonStyle)
 	copy(b[124:], h.BindingID[:])
-	at(144, h.Last)
+	at(144, h.LastLSN)
 	copy(b[156:], h.RecoveryForkID[:])
 	at(172, h.ForkPoint)
 	copy(b[184:], h.FirstForkID[:])

@@ -42,8 +42,9 @@ type Set struct {
 	Segments []Segment
 	// Ended is true when the set's end block was read.
 	Ended bool
-	// Offset and End are the MTF offsets of the set's first block and of what follows its end block.
-	Offset, End int64
+	// Offset, Last and End are the MTF offsets of the set's first block, of its final configuration and of what follows
+	// its end block.
+	Offset, LastConfig, End int64
 }
 
 // Media is what one file holds.
@@ -169,6 +170,9 @@ func (m *Media) take(r *Reader, b *Block) error {
 		s.Machine = b.text(64)
 	case blockConf, blockLast:
 		last := b.Type == blockLast
+		if last {
+			s.LastConfig = b.Offset
+		}
 		return m.streams(r, func(st *Stream) error { return s.config(r, st, last) })
 	case blockData, blockLog:
 		return m.streams(r, func(st *Stream) error { return s.segment(r, st) })

@@ -90,8 +90,8 @@ func asManifest(s *bak.Set) manifestSet {
 	return manifestSet{Position: s.Position, BackupSetGUID: s.SetGUID.String(), BackupName: s.Name, UserName: s.User, SSETattr: s.SetAttributes,
 		Type: string(s.Type), Flags: s.Flags, SoftwareVersion: s.SoftwareVersion(), DatabaseName: s.Database, ServerName: s.Server,
 		DatabaseVersion: int(s.DatabaseVersion), Compat: int(s.Compatibility), DatabaseCreationDate: date(s.DatabaseCreated),
-		BackupStartDate: date(s.Started), BackupFinishDate: date(s.Finished), BackupSize: s.Size, FirstLSN: s.First.Decimal(), LastLSN: s.Last.Decimal(),
-		CheckpointLSN: s.Checkpoint.Decimal(), DatabaseBackupLSN: s.DatabaseBackup.Decimal(), BindingID: s.BindingID.String(),
+		BackupStartDate: date(s.Started), BackupFinishDate: date(s.Finished), BackupSize: s.Size, FirstLSN: s.FirstLSN.Decimal(), LastLSN: s.LastLSN.Decimal(),
+		CheckpointLSN: s.CheckpointLSN.Decimal(), DatabaseBackupLSN: s.DatabaseBackupLSN.Decimal(), BindingID: s.BindingID.String(),
 		DiffBaseLSN: s.DifferentialBase.Decimal(), DiffBaseGUID: s.DifferentialBaseGUID.String(), FamilyGUID: s.FamilyGUID.String(),
 		RecoveryForkID: s.RecoveryForkID.String(), RecoveryModel: s.RecoveryModel()}
 }
