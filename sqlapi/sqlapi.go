@@ -210,10 +210,19 @@ type ResultSink interface {
 	Done(d Done) error
 	// Message sends an error (severity above 10) or a message.
 	Message(e *sqlerr.Error) error
-	// Env tells of a changed environment.
+	// Env tells of a changed environment. EnvBeginTx when a transaction begins, however the client asked, and EnvCommitTx
+	// or EnvRollbackTx when the outermost one ends: the front end keeps from them whether a transaction is open. For
+	// EnvCollation New is the collation's name, for EnvRouting New is host:port.
 	Env(c EnvChange) error
 	// ReturnStatus is the integer a procedure returned.
 	ReturnStatus(status int32) error
 	// ReturnValue is what an output parameter holds at the end; the name is as the client sent it.
 	ReturnValue(p Param) error
+}
+
+// Flusher is implemented by sinks that can hand on at once what they hold back: RAISERROR … WITH NOWAIT asks for it, and
+// progress messages of long statements.
+type Flusher interface {
+	// Flush sends what was written so far.
+	Flush() error
 }
