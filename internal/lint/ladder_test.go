@@ -18,7 +18,7 @@ const module = "linkspan/"
 // exceptions inside a row. ARCHITECTURE.md shows the picture and the reasons.
 var ladder = [][]string{
 	0: {"lsn", "sqlerr", "sqltype", "internal/clock", "internal/fsx", "internal/invariant", "internal/startstop", "internal/lint"},
-	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "trust", "hadr/hadrwire", "hadr/agcore",
+	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "trust", "login", "hadr/hadrwire", "hadr/agcore",
 		"tsql/ast", "tsql/parse", "link/flow", "armtypes"},
 	2: {"storage", "storage/logvfs", "media", "media/dir", "media/smb", "media/azblob", "hadr/endpoint", "sqlclient", "armclient"},
 	3: {"catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
@@ -43,7 +43,7 @@ var rungs = map[string]string{
 	"media/dir > media":        "implements it",
 	"media/smb > media":        "implements it",
 	"media/azblob > media":     "implements it",
-	"tsql/sqlfn > catalog":     "functions such as OBJECT_ID look names up",
+	"catalog > tsql/sqlfn":     "columns are declared under the collations that the functions' package registers",
 	"tsql/bind > tsql/sqlfn":   "bound expressions call the functions",
 	"tsql/bind > catalog":      "names are bound against the catalog",
 	"tsql/exec > tsql/bind":    "the executor runs what was bound",
