@@ -41,12 +41,12 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the bytes are no X.509 certificate: %w", err)
 	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("%d bytes follow the certificate", len(rest))
-	}
-	cert, err := x509.ParseCertificate(der)
+	cert, err := x509.ParseCertificate(outer.FullBytes)
 	if err != nil {
 		return nil, fmt.Errorf("the bytes are no X.509 certificate: %w", err)
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%d bytes follow the certificate", len(rest))
 	}
 	return cert, nil
 }

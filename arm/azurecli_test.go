@@ -1,0 +1,125 @@
+package arm_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"linkspan/arm"
+	"linkspan/armtypes"
+	"linkspan/internal/clock"
+)
+
+// azurecli runs Azure's own command line with a private configuration. It is what users have in their scripts, so that
+// its absence fails the test instead of skipping it: make test installs it.
+type azurecli struct {
+	t   *testing.T
+	env []string
+}
+
+func newAzureCLI(t *testing.T, w *world) *azurecli {
+	t.Helper()
+	if _, err := exec.LookPath("az"); err != nil {
+		t.Fatalf("the Azure CLI (Debian package azure-cli) is needed: %v", err)
+	}
+	dir := t.TempDir()
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, w.ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &azurecli{t: t, env: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8", "AZURE_CONFIG_DIR=" + filepath.Join(dir, "azure"),
+		"REQUESTS_CA_BUNDLE=" + ca, "AZURE_CORE_COLLECT_TELEMETRY=no", "AZURE_CORE_NO_COLOR=1", "NO_PROXY=localhost", "PYTHONWARNINGS=ignore",
+	}}
+}
+
+// run runs az and returns its output. Its process group dies with the test.
+func (a *azurecli) run(args ...string) ([]byte, error) {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "az", args...)
+	cmd.Env = a.env
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.Output()
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return out, errors.New(string(exit.Stderr))
+	}
+	return out, err
+}
+
+// must runs az, which has to succeed and print JSON (or nothing), and returns that.
+func (a *azurecli) must(args ...string) any {
+	a.t.Helper()
+	out, err := a.run(args...)
+	if err != nil {
+		a.t.Fatalf("az %s: %v", strings.Join(args, " "), err)
+	}
+	var v any
+	if len(strings.TrimSpace(string(out))) > 0 {
+		if err := json.Unmarshal(out, &v); err != nil {
+			a.t.Fatalf("az %s printed %q", strings.Join(args, " "), out)
+		}
+	}
+	return v
+}
+
+// field reads a key of an object.
+func field(v any, key string) any {
+	m, _ := v.(map[string]any)
+	return m[key]
+}
+
+// Azure's own CLI makes, shows, lists and deletes a link against the endpoint, after registering it as a cloud.
+func TestAzureCLI(t *testing.T) {
+	t.Parallel()
+	w := start(t, func(o *arm.Options) { o.Clock = clock.System })
+	az := newAzureCLI(t, w)
+	az.must("cloud", "register", "-n", "Linkspan", "--endpoint-resource-manager", w.base)
+	az.must("cloud", "set", "-n", "Linkspan")
+	if _, err := az.run("login", "--service-principal", "-u", clientID, "-p", secret+"x", "--tenant", tenant); err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
+		t.Errorf("login with a wrong secret: %v", err)
+	}
+	az.must("login", "--service-principal", "-u", clientID, "-p", secret, "--tenant", tenant)
+	at := []string{"-g", "rg1"}
+
+	if mi := az.must("sql", "mi", "show", "-n", "sqlmi1", "-g", "rg1"); field(mi, "fullyQualifiedDomainName") != "sqlmi1.linkspan.test" {
+		t.Errorf("instance: %v", mi)
+	}
+	der := makeCertificate(t, "Cert_sqlserver1_endpoint")
+	az.must(append([]string{"sql", "mi", "partner-cert", "create", "--instance-name", "sqlmi1", "-n", "Cert_sqlserver1_endpoint", "--public-blob", armtypes.PublicBlob(der)}, at...)...)
+	if len(w.fake.trust) != 1 || string(w.fake.trust[0].DER) != string(der) {
+		t.Fatalf("the instance did not get the certificate: %v", w.fake.trust)
+	}
+	cert := az.must(append([]string{"sql", "mi", "endpoint-cert", "show", "--instance-name", "sqlmi1", "--endpoint-type", "DATABASE_MIRRORING"}, at...)...)
+	if field(cert, "publicBlob") != armtypes.BareBlob(w.fake.own) {
+		t.Errorf("endpoint certificate: %v", cert)
+	}
+
+	create := append([]string{"sql", "mi", "link", "create", "--instance-name", "sqlmi1", "-n", "DAG_db1", "--primary-ag", "AG_db1", "--secondary-ag", "sqlmi1",
+		"--source-endpoint", "TCP://10.0.0.4:5022", "--target-database", "db1"}, at...)
+	w.fake.create = notThere
+	if _, err := az.run(create...); err == nil || !strings.Contains(err.Error(), "41976") {
+		t.Errorf("a link that the instance refuses: %v", err)
+	}
+	w.fake.create = nil
+	if l := az.must(create...); field(l, "linkState") != "LinkSynchronizing" || field(l, "targetDatabase") != "db1" {
+		t.Errorf("created link: %v", l)
+	}
+	if l := az.must(append([]string{"sql", "mi", "link", "show", "--instance-name", "sqlmi1", "-n", "dag_db1"}, at...)...); field(l, "sourceEndpoint") != "TCP://10.0.0.4:5022" || field(l, "name") != "DAG_db1" {
+		t.Errorf("shown link: %v", l)
+	}
+	if l, _ := az.must(append([]string{"sql", "mi", "link", "list", "--instance-name", "sqlmi1"}, at...)...).([]any); len(l) != 1 {
+		t.Errorf("listed links: %v", l)
+	}
+	az.must(append([]string{"sql", "mi", "link", "delete", "--instance-name", "sqlmi1", "-n", "DAG_db1", "--yes"}, at...)...)
+	if len(w.fake.links) != 0 {
+		t.Errorf("links left: %v", w.fake.links)
+	}
+}
