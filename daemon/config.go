@@ -48,7 +48,7 @@ type Config struct {
 	// Credentials is the file, mode 0600, that holds the sa password (JSON {"user","password"}); made with a random
 	// password when it does not exist. By default credentials.json in Dir.
 	Credentials string `yaml:"credentials"`
-	// CA is the folder with ca.pem and ca.key that server certificates are signed by; made when it does not exist. By
+	// CA is the folder with ca.pem and ca-key.pem that server certificates are signed by; made when it does not exist. By
 	// default Dir.
 	CA string `yaml:"ca"`
 	// ARM is the ARM endpoint of a managed instance; nil for none.

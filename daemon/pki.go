@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"linkspan/arm"
 )
 
 // How long certificates that we make are valid, and how far back they begin, for clients whose clock is behind.
@@ -33,9 +35,12 @@ type authority struct {
 	pem  []byte
 }
 
-// openAuthority reads ca.pem and ca.key in dir, or makes them. now is the current time.
+// caKeyFile is the authority's private key beside arm.CAFile, in PKCS #8; the ARM endpoint reads it under this name.
+const caKeyFile = "ca-key.pem"
+
+// openAuthority reads ca.pem and ca-key.pem in dir, or makes them. now is the current time.
 func openAuthority(dir string, now time.Time) (*authority, error) {
-	certFile, keyFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.key")
+	certFile, keyFile := filepath.Join(dir, arm.CAFile), filepath.Join(dir, caKeyFile)
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	switch {
 	case err == nil:
@@ -54,7 +59,7 @@ func loadedAuthority(pair tls.Certificate, file string) (*authority, error) {
 	}
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok || !cert.IsCA {
-		return nil, fmt.Errorf("%s is not a certificate authority with an EC key made by linkspan: remove it with ca.key, and a new one is made", file)
+		return nil, fmt.Errorf("%s is not a certificate authority with an EC key made by linkspan: remove it with ca-key.pem, and a new one is made", file)
 	}
 	return &authority{cert: cert, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})}, nil
 }
@@ -81,11 +86,11 @@ func makeAuthority(dir, certFile, keyFile string, now time.Time) (*authority, er
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, err
 	}
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	// The key first: a crash between the two leaves no certificate, and the next start makes both anew.
 	if err := writeSecret(keyFile, keyPEM); err != nil {

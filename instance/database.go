@@ -1,0 +1,268 @@
+package instance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"linkspan/catalog"
+	"linkspan/lsn"
+	"linkspan/sqlerr"
+	"linkspan/storage"
+)
+
+// State is a database's state; the values are those of sys.databases.state.
+type State uint8
+
+// The states used.
+const (
+	Online          State = 0
+	Restoring       State = 1
+	Recovering      State = 2
+	RecoveryPending State = 3
+	Suspect         State = 4
+	Offline         State = 6
+)
+
+var stateNames = map[State]string{Online: "ONLINE", Restoring: "RESTORING", Recovering: "RECOVERING",
+	RecoveryPending: "RECOVERY_PENDING", Suspect: "SUSPECT", Offline: "OFFLINE"}
+
+// String spells the state as sys.databases.state_desc does.
+func (s State) String() string { return stateNames[s] }
+
+// Recovery models, as sys.databases.recovery_model numbers them.
+const (
+	recoveryFull   = 1
+	recoveryBulk   = 2
+	recoverySimple = 3
+)
+
+var recoveryNames = map[uint8]string{recoveryFull: "FULL", recoveryBulk: "BULK_LOGGED", recoverySimple: "SIMPLE"}
+
+// The system databases' numbers.
+const (
+	masterID = 1
+	tempID   = 2
+	modelID  = 3
+	msdbID   = 4
+	firstID  = 5
+)
+
+// kindDatabase is the kind of databaseDoc documents.
+const kindDatabase = "database"
+
+// databaseDoc is what master remembers of a database. Fields are only added; absent ones have their zero meaning.
+type databaseDoc struct {
+	ID        int       `json:"id"`
+	Name      string    `json:"name"`
+	Folder    string    `json:"folder"` // below the instance's folder
+	Created   time.Time `json:"created"`
+	Collation string    `json:"collation"`
+	Recovery  uint8     `json:"recovery"`
+	Compat    uint8     `json:"compatibilityLevel"`
+	Offline   bool      `json:"offline,omitempty"`
+	ReadOnly  bool      `json:"readOnly,omitempty"`
+	// Restoring is true while the database is seeded or waits for more.
+	Restoring bool `json:"restoring,omitempty"`
+	// Replica is true while a link feeds it.
+	Replica bool `json:"replica,omitempty"`
+	// FullBackup is the time of the last full backup that began or renewed the chain (not COPY_ONLY) under the present
+	// recovery model; zero when there is none.
+	FullBackup time.Time `json:"fullBackup,omitzero"`
+	// LastLogBackup is the LSN up to which the log was backed up.
+	LastLogBackup string `json:"lastLogBackup,omitempty"`
+	// GUID and Family are database_guid and family_guid; Family stays the same over copies.
+	GUID   [16]byte `json:"guid"`
+	Family [16]byte `json:"family"`
+}
+
+// Database is one database of the instance. Safe for concurrent use.
+type Database struct {
+	in *Instance
+
+	mu         sync.RWMutex // protects what follows
+	doc        databaseDoc
+	db         *storage.DB // nil while it cannot be opened
+	suspect    error       // why it is SUSPECT or RECOVERY_PENDING; nil otherwise
+	cache      *catalog.Cache
+	identities *catalog.Identities
+	users      int // sessions that are in it
+	dropped    bool
+}
+
+// ID is database_id.
+func (d *Database) ID() int { d.mu.RLock(); defer d.mu.RUnlock(); return d.doc.ID }
+
+// Name is the database's name.
+func (d *Database) Name() string { d.mu.RLock(); defer d.mu.RUnlock(); return d.doc.Name }
+
+// snapshot copies what master remembers.
+func (d *Database) snapshot() databaseDoc { d.mu.RLock(); defer d.mu.RUnlock(); return d.doc }
+
+// State is the database's state.
+func (d *Database) State() State {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.stateLocked()
+}
+
+func (d *Database) stateLocked() State {
+	switch {
+	case d.doc.Offline:
+		return Offline
+	case d.doc.Restoring:
+		return Restoring
+	case d.suspect != nil, d.db != nil && d.db.Err() != nil:
+		return Suspect
+	case d.db == nil:
+		return RecoveryPending
+	default:
+		return Online
+	}
+}
+
+// isSystem tells master, tempdb, model and msdb from user databases.
+func (d *Database) isSystem() bool { return d.ID() < firstID }
+
+// Storage gives the open storage, or the error that a client gets who uses the database now.
+func (d *Database) Storage() (*storage.DB, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	switch d.stateLocked() {
+	case Online:
+		return d.db, nil
+	case Restoring:
+		return nil, sqlerr.New(927, d.doc.Name)
+	case Offline:
+		return nil, sqlerr.New(942, d.doc.Name)
+	case Suspect:
+		e := sqlerr.New(926, d.doc.Name)
+		if d.suspect != nil {
+			return nil, e.WithCause(d.suspect)
+		}
+		return nil, e.WithCause(d.db.Err())
+	default:
+		return nil, sqlerr.New(922, d.doc.Name)
+	}
+}
+
+// readOnly tells whether the database takes no writes: set so, or a replica.
+func (d *Database) readOnly() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.doc.ReadOnly || d.doc.Replica || d.db != nil && d.db.IsReplica()
+}
+
+// folder is where the database's files lie.
+func (d *Database) folder() string { return filepath.Join(d.in.opts.Dir, d.snapshot().Folder) }
+
+// storageOptions are those every database is opened with.
+func (d *Database) storageOptions(name, folder string) storage.Options {
+	o := d.in.opts
+	return storage.Options{
+		FS: o.FS, Dir: filepath.Join(o.Dir, folder), Name: name, Clock: o.Clock, Log: o.Log.With("database", name),
+		NoSync: o.NoSync, Retain: func() lsn.LSN { return d.in.retain(d) }, Prepare: func(c *sqlite3.Conn) error { return d.in.prepare(c) },
+	}
+}
+
+// adopt makes an opened storage the database's own.
+func (d *Database) adopt(db *storage.DB) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.db, d.suspect = db, nil
+	d.cache, d.identities = catalog.NewCache(), catalog.NewIdentities()
+}
+
+// open opens the storage of a database that should be open; one that cannot be is SUSPECT and the reason is logged.
+func (d *Database) open(ctx context.Context) {
+	doc := d.snapshot()
+	if doc.Offline || doc.Restoring {
+		return
+	}
+	db, err := storage.Open(ctx, d.storageOptions(doc.Name, doc.Folder))
+	if err != nil {
+		d.fail(err)
+		return
+	}
+	d.adopt(db)
+}
+
+// fail marks the database SUSPECT.
+func (d *Database) fail(err error) {
+	d.mu.Lock()
+	d.suspect = err
+	d.mu.Unlock()
+	d.in.opts.Log.Error("database is suspect", "database", d.Name(), "reason", err)
+}
+
+// close closes the storage; what is remembered stays.
+func (d *Database) close() error {
+	d.mu.Lock()
+	db := d.db
+	d.db = nil
+	d.mu.Unlock()
+	if db == nil {
+		return nil
+	}
+	return db.Close()
+}
+
+// update changes what master remembers: durable when it returns nil, unchanged otherwise.
+func (d *Database) update(ctx context.Context, change func(*databaseDoc)) error {
+	d.in.ddl.Lock()
+	defer d.in.ddl.Unlock()
+	return d.updateLocked(ctx, change)
+}
+
+// updateLocked is update for a caller that holds Instance.ddl.
+func (d *Database) updateLocked(ctx context.Context, change func(*databaseDoc)) error {
+	doc := d.snapshot()
+	change(&doc)
+	if err := d.in.putDatabase(ctx, doc); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.doc = doc
+	d.mu.Unlock()
+	return nil
+}
+
+// retain is the LSN after which somebody still wants the database's log.
+func (in *Instance) retain(d *Database) lsn.LSN {
+	if in.hadr == nil { // while the instance starts
+		return lsn.Zero
+	}
+	return in.hadr.Retain(d.Name())
+}
+
+// hardened is the LSN up to which the database is durable, or zero.
+func (d *Database) hardened() lsn.LSN {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.db == nil {
+		return lsn.Zero
+	}
+	return d.db.Hardened()
+}
+
+func (in *Instance) putDatabase(ctx context.Context, doc databaseDoc) error {
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode database %q: %w", doc.Name, err)
+	}
+	return in.docs.Put(ctx, kindDatabase, fmt.Sprint(doc.ID), b)
+}
+
+// fold is the form under which the server compares names of databases and logins.
+func (in *Instance) fold(name string) string {
+	if in.caseSensitive {
+		return name
+	}
+	return strings.ToLower(name)
+}

@@ -1,0 +1,143 @@
+package instance
+
+import (
+	"context"
+
+	"linkspan/hadr/agcore"
+	"linkspan/sqlapi"
+	"linkspan/sqlerr"
+	"linkspan/tsql/ast"
+)
+
+// createGroup is CREATE AVAILABILITY GROUP in both forms.
+func (in *Instance) createGroup(ctx context.Context, s *ast.CreateGroup, out sqlapi.ResultSink) error {
+	if s.Listener != nil {
+		return unsupported("LISTENER", "clients and links use the server's own address")
+	}
+	var messages []*sqlerr.Error
+	var err error
+	if s.Options.Distributed || len(s.Members) > 0 {
+		messages, err = in.hadr.CreateDistributed(ctx, agcore.DistributedSpec{Name: s.Name, Distributed: s.Options.Distributed,
+			OtherOptions: hasOtherOptions(s.Options), Members: memberSpecs(s.Members)})
+	} else {
+		messages, err = in.hadr.CreateGroup(ctx, agcore.GroupSpec{Name: s.Name, Databases: names(s.Databases),
+			Replicas: replicaSpecs(s.Replicas), OptionSpec: optionSpec(s.Options)})
+	}
+	if err != nil {
+		return err
+	}
+	return send(out, messages)
+}
+
+// alterGroup is ALTER AVAILABILITY GROUP.
+func (in *Instance) alterGroup(ctx context.Context, s *ast.AlterGroup) error {
+	c := agcore.Change{Name: s.Name}
+	switch s.Verb {
+	case "SET":
+		if s.Options.Role != "" {
+			c.Unsupported = "SET (ROLE = SECONDARY)"
+			break
+		}
+		o := optionSpec(s.Options)
+		c.Set = &o
+	case "ADD DATABASE":
+		c.AddDatabases = names(s.Databases)
+	case "REMOVE DATABASE":
+		c.RemoveDatabases = names(s.Databases)
+	case "MODIFY REPLICA":
+		c.ModifyReplicas = replicaSpecs(s.Replicas)
+	case "MODIFY GROUP":
+		c.ModifyMembers = memberSpecs(s.Members)
+	case "GRANT", "DENY":
+		granted := s.Verb == "GRANT"
+		c.CreateAnyDatabase = &granted
+	default:
+		c.Unsupported = s.Verb
+	}
+	return in.hadr.AlterGroup(ctx, c)
+}
+
+func names(ids []ast.Ident) []string {
+	var out []string
+	for _, id := range ids {
+		out = append(out, id.Name)
+	}
+	return out
+}
+
+// hasOtherOptions tells whether something besides DISTRIBUTED stood after WITH.
+func hasOtherOptions(o ast.GroupOptions) bool {
+	return o.BackupPreference != "" || o.FailureLevel != nil || o.HealthTimeout != nil || o.DBFailover != "" ||
+		o.DTCSupport != "" || o.Basic || o.Contained || o.RequiredSync != nil || o.ClusterType != ""
+}
+
+func optionSpec(o ast.GroupOptions) agcore.OptionSpec {
+	s := agcore.OptionSpec{
+		BackupPreference: chosen(o.BackupPreference, map[string]agcore.BackupPreference{"PRIMARY": agcore.BackupPrimary,
+			"SECONDARY_ONLY": agcore.BackupSecondaryOnly, "SECONDARY": agcore.BackupSecondary, "NONE": agcore.BackupNone}),
+		FailureLevel: number[int](o.FailureLevel), HealthCheckTimeout: o.HealthTimeout, RequiredSync: number[int](o.RequiredSync),
+		DBFailover: chosen(o.DBFailover, map[string]bool{"ON": true, "OFF": false}),
+		DTCPerDB:   chosen(o.DTCSupport, map[string]bool{"PER_DB": true, "NONE": false}),
+		ClusterType: chosen(o.ClusterType, map[string]agcore.ClusterType{"WSFC": agcore.ClusterWSFC,
+			"EXTERNAL": agcore.ClusterExternal, "NONE": agcore.ClusterNone}),
+	}
+	if o.Basic {
+		s.Basic = &o.Basic
+	}
+	if o.Contained {
+		s.Contained = &o.Contained
+	}
+	return s
+}
+
+// chosen maps a keyword to its value, nil when it was not said.
+func chosen[T any](word string, values map[string]T) *T {
+	if v, ok := values[word]; ok {
+		return &v
+	}
+	return nil
+}
+
+// number narrows a literal, nil when it was not said; the checks see a wrong one as it is.
+func number[T ~int](n *int64) *T {
+	if n == nil {
+		return nil
+	}
+	v := T(*n)
+	return &v
+}
+
+var (
+	availabilityModes = map[string]agcore.AvailabilityMode{"SYNCHRONOUS_COMMIT": agcore.Synchronous,
+		"ASYNCHRONOUS_COMMIT": agcore.Asynchronous, "CONFIGURATION_ONLY": agcore.ConfigurationOnly}
+	failoverModes = map[string]agcore.FailoverMode{"AUTOMATIC": agcore.FailoverAutomatic, "MANUAL": agcore.FailoverManual,
+		"EXTERNAL": agcore.FailoverExternal}
+	seedingModes = map[string]agcore.SeedingMode{"AUTOMATIC": agcore.SeedingAutomatic, "MANUAL": agcore.SeedingManual}
+)
+
+func replicaSpecs(list []ast.Replica) []agcore.ReplicaSpec {
+	var out []agcore.ReplicaSpec
+	for _, r := range list {
+		out = append(out, agcore.ReplicaSpec{
+			Name: r.Server, EndpointURL: r.EndpointURL, Mode: chosen(r.AvailabilityMode, availabilityModes),
+			Failover: chosen(r.FailoverMode, failoverModes), Seeding: chosen(r.SeedingMode, seedingModes),
+			SessionTimeout: number[int](r.SessionTimeout), BackupPriority: number[int](r.BackupPriority),
+			SecondaryAccess: chosen(r.SecondaryConnections, map[string]agcore.SecondaryAccess{"NO": agcore.SecondaryNo,
+				"READ_ONLY": agcore.SecondaryReadOnly, "ALL": agcore.SecondaryAll}),
+			PrimaryAccess: chosen(r.PrimaryConnections, map[string]agcore.PrimaryAccess{"ALL": agcore.PrimaryAll,
+				"READ_WRITE": agcore.PrimaryReadWrite}),
+			ReadOnlyRouting: r.SecondaryReadOnlyURL, WriteRouting: r.PrimaryReadWriteURL,
+		})
+	}
+	return out
+}
+
+func memberSpecs(list []ast.GroupMember) []agcore.MemberSpec {
+	var out []agcore.MemberSpec
+	for _, m := range list {
+		out = append(out, agcore.MemberSpec{Name: m.Name, ListenerURL: m.ListenerURL, Mode: chosen(m.AvailabilityMode, availabilityModes),
+			Failover: chosen(m.FailoverMode, failoverModes), Seeding: chosen(m.SeedingMode, seedingModes),
+			SessionTimeout: number[int](m.SessionTimeout)})
+	}
+	return out
+}

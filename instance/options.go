@@ -1,0 +1,115 @@
+package instance
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+
+	"linkspan/internal/clock"
+	"linkspan/internal/fsx"
+	"linkspan/sqltype"
+)
+
+// Kind is what an instance plays.
+type Kind uint8
+
+const (
+	// SQLServer plays SQL Server: the source of links.
+	SQLServer Kind = iota + 1
+	// ManagedInstance plays Azure SQL Managed Instance: it has an endpoint and its certificate from the start, and
+	// joins links when its ARM endpoint is told to.
+	ManagedInstance
+)
+
+// Options configure an instance.
+type Options struct {
+	// Name is the server's short name.
+	Name string
+	Kind Kind
+	// FQDN is the managed instance's full name, which is its @@SERVERNAME; "" for a SQL Server.
+	FQDN string
+	// FS is the disk; nil means the operating system's. Dir holds all the instance stores.
+	FS  fsx.FS
+	Dir string
+	// Clock is the time; nil means the machine's.
+	Clock clock.Clock
+	// Rand is the source of secrets; nil means the machine's.
+	Rand io.Reader
+	// Log receives the error log; nil discards.
+	Log *slog.Logger
+	// Collation is the server's; "" means SQL_Latin1_General_CP1_CI_AS.
+	Collation string
+	// NoSync turns durability off for every database.
+	NoSync bool
+	// Administrator and Password are the login made at first start ("sa" when empty). The password is not kept.
+	Administrator, Password string
+	// Addresses are what LISTENER_IP = ALL listens on.
+	Addresses []string
+	// MirroringPort is the port of a managed instance's own endpoint, 0 for a free one.
+	MirroringPort int
+	// LookupHost resolves host names to addresses for links; nil means the system's resolver.
+	LookupHost func(ctx context.Context, host string) ([]string, error)
+	// MaxSessions bounds the sessions open at once; 0 means 1,000.
+	MaxSessions int
+}
+
+// Validate fills in defaults and reports every problem.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.Name == "" {
+		errs = append(errs, errors.New("instance options: Name is empty"))
+	}
+	if o.Dir == "" {
+		errs = append(errs, errors.New("instance options: Dir is empty"))
+	}
+	if o.Kind != SQLServer && o.Kind != ManagedInstance {
+		errs = append(errs, fmt.Errorf("instance options: Kind is %d", o.Kind))
+	}
+	if o.Kind == ManagedInstance && o.FQDN == "" {
+		errs = append(errs, errors.New("instance options: a managed instance needs its FQDN"))
+	}
+	o.defaults()
+	if _, ok := sqltype.LookupCollation(o.Collation); !ok {
+		errs = append(errs, fmt.Errorf("instance options: the collation %q is not known; docs/parity.md lists those that are", o.Collation))
+	}
+	return errors.Join(errs...)
+}
+
+func (o *Options) defaults() {
+	if o.FS == nil {
+		o.FS = fsx.OS{}
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Collation == "" {
+		o.Collation = "SQL_Latin1_General_CP1_CI_AS"
+	}
+	if o.Administrator == "" {
+		o.Administrator = "sa"
+	}
+	if o.LookupHost == nil {
+		o.LookupHost = net.DefaultResolver.LookupHost
+	}
+	if o.MaxSessions <= 0 {
+		o.MaxSessions = 1000
+	}
+}
+
+// serverName is @@SERVERNAME.
+func (o *Options) serverName() string {
+	if o.Kind == ManagedInstance {
+		return o.FQDN
+	}
+	return o.Name
+}
