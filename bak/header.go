@@ -218,7 +218,7 @@ func (h *Header) encodeSCIN(data, logs int) []byte {
 	le.PutUint64(b[216:], h.Collation)
 	copy(b[224:], h.FamilyGUID[:])
 	le.PutUint32(b[240:], 0x10000)
-	le.PutUint32(b[244:], 0x10000|h.Status)
+	le.PutUint32(b[244:], h.Status)
 	at(260, h.DifferentialBase)
 	copy(b[272:], h.DifferentialBaseGUID[:])
 	at(304, h.ForkPoint)

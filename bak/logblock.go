@@ -77,6 +77,9 @@ func (u Unit) runLog(view *View, res UnitResult, buf []byte) (UnitResult, []byte
 			used, padding = res.logBlocks(view, buf[:have], pos, pos+int64(have) == end)
 		}
 		if used == 0 {
+			if u.cut {
+				return res, buf // the end of the file is reported for itself
+			}
 			res.add(&Fault{Kind: Damaged, Offset: view.FileOffset(pos), What: "log block", Want: "a block within its stream", Got: "a size past the stream's end"})
 			padding, used = true, have
 		}

@@ -45,6 +45,8 @@ type Set struct {
 	// Offset, Last and End are the MTF offsets of the set's first block, of its final configuration and of what follows
 	// its end block.
 	Offset, LastConfig, End int64
+	// empty is true when the last data or log stream had no payload.
+	empty bool
 }
 
 // Media is what one file holds.
@@ -223,11 +225,15 @@ const payloadSkew = 2
 func (s *Set) segment(r *Reader, st *Stream) error {
 	switch st.ID {
 	case streamData, streamLog:
-		if st.Length > payloadSkew {
+		s.empty = st.Length <= payloadSkew
+		if !s.empty {
 			s.Segments = append(s.Segments, Segment{Log: st.ID == streamLog, Offset: st.Start + payloadSkew,
 				FileOffset: st.FileOffset, Length: st.Length - payloadSkew})
 		}
 	case streamSum:
+		if s.empty {
+			return nil // the sum of nothing
+		}
 		var d [4]byte
 		if st.Length < 4 || len(s.Segments) == 0 {
 			return &Fault{Kind: Damaged, Offset: st.FileOffset, What: "stream CSUM", Want: "four bytes behind a data or log stream", Got: itoa(st.Length) + " bytes"}

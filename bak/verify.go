@@ -32,6 +32,7 @@ type Unit struct {
 	// set and segment say what it belongs to.
 	set, segment int
 	kind         unitKind
+	cut          bool // the stretch is shorter than declared, because the file ends
 	off, length  int64
 }
 
@@ -103,7 +104,7 @@ func NewVerification(c *Content, m *Media, readErr error) *Verification {
 				kind, step = unitLog, max(length, 1) // log blocks have no fixed size: one run after the other
 			}
 			for at := int64(0); at < length; at += step {
-				v.units = append(v.units, Unit{c: c, set: i, segment: j, kind: kind, off: g.Offset + at, length: min(step, length-at)})
+				v.units = append(v.units, Unit{c: c, set: i, segment: j, kind: kind, cut: length < g.Length, off: g.Offset + at, length: min(step, length-at)})
 			}
 		}
 	}

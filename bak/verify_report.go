@@ -94,6 +94,12 @@ func (v *Verification) Finish(results []UnitResult) (*Report, error) {
 }
 
 func (r *Report) check(name string, ok, bad, without int64) {
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.Name == name {
+			c.OK, c.Bad, c.Without = c.OK+ok, c.Bad+bad, c.Without+without
+			return
+		}
+	}
 	if ok+bad+without > 0 {
 		r.Checks = append(r.Checks, Check{Name: name, OK: ok, Bad: bad, Without: without})
 	}
@@ -113,7 +119,7 @@ func (v *Verification) readFault(r *Report) error {
 			return nil // a unit met the same chunk
 		}
 	}
-	r.Faults = append(r.Faults, f)
+	r.Faults = append([]*Fault{f}, r.Faults...)
 	return nil
 }
 
@@ -159,6 +165,9 @@ func (v *Verification) logRanges(r *Report, results []UnitResult) {
 			if u.Unit.set == i && u.Unit.kind == unitLog {
 				runs = append(runs, u.Runs...)
 			}
+		}
+		if !s.Ended {
+			continue // what is missing is reported for itself
 		}
 		if len(runs) == 0 {
 			if s.Type == Log && s.FirstLSN != s.LastLSN {
@@ -243,6 +252,9 @@ func (v *Verification) conclude(r *Report, pages PageCounts) {
 			r.Verdict = VerifiedExcept
 			r.NotCovered = append(r.NotCovered, "the log payload, because the backup was taken without CHECKSUM")
 		}
+	}
+	if v.c.kind == Plain {
+		r.NotCovered = append(r.NotCovered, "names, dates and LSNs in the headers, which MTF's checksums leave out")
 	}
 	r.NotCovered = append(r.NotCovered, "whether the pages and log records make sense to SQL Server (RESTORE and DBCC CHECKDB tell)")
 	if len(r.Faults) > 0 {
