@@ -1,0 +1,133 @@
+package agcore
+
+import (
+	"time"
+)
+
+// Times of a link.
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// LinkOptions are what a Link is told about itself.
+type LinkOptions struct {
+	// Target is the side that holds the copy and makes the connections.
+	Target bool
+	// SessionTimeout: a peer not heard of for so long is gone.
+	SessionTimeout time.Duration
+	// JoinTimeout: how long a first join tries to reach the source.
+	JoinTimeout time.Duration
+}
+
+// Link is the state machine of one link on one side. It is not safe for concurrent use.
+type Link struct {
+	opts  LinkOptions
+	state LinkState
+
+	connected bool // the peers have shaken hands
+	waiting   bool // target: a dial or a handshake is under way
+	seeding   bool
+	flowing   bool
+	ended     bool
+
+	attempt  int       // dials since the last good connection
+	nextDial time.Time // target, not connected: when to dial; zero: not at all
+	giveUp   time.Time // target, not joined: when to give up
+	heard    time.Time // connected or waiting: last sign of the peer
+	nextBeat time.Time
+
+	fault   Fault
+	faultAt time.Time
+}
+
+// NewLink makes the machine from what was stored of it.
+func NewLink(o LinkOptions, s LinkState) *Link { return &Link{opts: o, state: s} }
+
+// State is what is to be stored.
+func (l *Link) State() LinkState { return l.state }
+
+// Update changes stored facts that the machine does not decide on (Bound, Peer, HoldAfter, Origin); the caller stores them.
+func (l *Link) Update(f func(*LinkState)) { f(&l.state) }
+
+// SetSessionTimeout changes the timeout from the next sign of the peer on.
+func (l *Link) SetSessionTimeout(d time.Duration) { l.opts.SessionTimeout = d }
+
+// Connected reports whether the peers have shaken hands.
+func (l *Link) Connected() bool { return l.connected }
+
+// LastFault is the last failure to connect since the last good connection, and when it was.
+func (l *Link) LastFault() (Fault, time.Time) { return l.fault, l.faultAt }
+
+// Phase is where the link stands.
+func (l *Link) Phase() Phase {
+	switch {
+	case l.ended:
+		return PhaseDropped
+	case l.state.Broken != nil:
+		return PhaseBroken
+	case l.state.Suspended:
+		return PhaseSuspended
+	case l.flowing:
+		return PhaseSynchronizing
+	case l.seeding:
+		return PhaseSeeding
+	case l.state.Seeded:
+		return PhaseNotSynchronizing
+	case l.connected:
+		return PhaseInitialising
+	default:
+		return PhaseCreated
+	}
+}
+
+// Sync is the synchronization state of the copy.
+func (l *Link) Sync() SyncState {
+	switch l.Phase() {
+	case PhaseSynchronizing:
+		return Synchronizing
+	case PhaseSeeding, PhaseInitialising:
+		return Initializing
+	default:
+		return NotSynchronizing
+	}
+}
+
+// Deadline is when Tick is wanted next; zero when time changes nothing.
+func (l *Link) Deadline() time.Time {
+	var at time.Time
+	add := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	if l.ended {
+		return at
+	}
+	if l.connected {
+		add(l.nextBeat)
+	}
+	if l.connected || l.waiting {
+		add(l.heard.Add(l.opts.SessionTimeout))
+	} else {
+		add(l.nextDial)
+	}
+	if !l.state.Joined && l.opts.Target {
+		add(l.giveUp)
+	}
+	return at
+}
+
+// beat is the time between heartbeats: three may be lost before the session times out.
+func (l *Link) beat() time.Duration { return l.opts.SessionTimeout / 4 }
+
+// retry is the time before the next dial.
+func (l *Link) retry() time.Duration {
+	d := firstRetry
+	for range l.attempt {
+		if d *= 2; d >= lastRetry {
+			return lastRetry
+		}
+	}
+	return d
+}

@@ -1,0 +1,254 @@
+package agcore
+
+import (
+	"time"
+
+	"linkspan/sqlerr"
+)
+
+// Step takes an event and returns what is to be done, in order. The slice belongs to the caller.
+func (l *Link) Step(now time.Time, e Event) []Action {
+	if l.ended {
+		return nil
+	}
+	switch e.Kind {
+	case Start:
+		return l.start(now)
+	case Tick:
+		return l.tick(now)
+	case Heard:
+		l.heard = now
+		return nil
+	case Drop:
+		return l.drop()
+	case Suspend, Resume, Break:
+		return l.halt(e)
+	case SeedStarted, SeedDone, LogStarted, FlowFailed:
+		return l.flow(now, e)
+	case Lost:
+		return l.lose(now, e.Fault)
+	default:
+		return l.meet(now, e)
+	}
+}
+
+// start begins: the target dials, unless the copy is broken.
+func (l *Link) start(now time.Time) []Action {
+	if !l.opts.Target || l.state.Broken != nil {
+		return nil
+	}
+	if !l.state.Joined {
+		l.giveUp = now.Add(l.opts.JoinTimeout)
+	}
+	return l.dial(now)
+}
+
+func (l *Link) dial(now time.Time) []Action {
+	l.waiting, l.nextDial, l.heard = true, time.Time{}, now
+	return []Action{{Kind: Dial}}
+}
+
+// meet is how peers find each other.
+func (l *Link) meet(now time.Time, e Event) []Action {
+	switch e.Kind {
+	case ConnectFailed:
+		return l.failed(now, e)
+	case Refused:
+		if !l.opts.Target {
+			l.fault, l.faultAt = e.Fault, now
+			return []Action{{Kind: Log, Fault: e.Fault}}
+		}
+		return append([]Action{{Kind: Disconnect}}, l.failed(now, e)...)
+	case Connected:
+		l.heard = now
+		return []Action{{Kind: SendHello}}
+	case Configured:
+		return l.configured(now, e)
+	case CopyReady:
+		return []Action{{Kind: JoinDone}, {Kind: StartSeed}}
+	case CopyFailed:
+		return []Action{{Kind: Disconnect}, l.end(), {Kind: JoinFailed, Fault: e.Fault}}
+	case Hello:
+		return l.hello(now, e)
+	}
+	return nil
+}
+
+// failed notes a failure to connect and plans the next attempt, or gives up a first join.
+func (l *Link) failed(now time.Time, e Event) []Action {
+	l.waiting, l.connected = false, false
+	first := e.Fault.Number != l.fault.Number
+	l.fault, l.faultAt = e.Fault, now
+	if !l.state.Joined && (e.Final || !now.Before(l.giveUp)) {
+		return []Action{l.end(), {Kind: JoinFailed, Fault: e.Fault}}
+	}
+	l.nextDial = now.Add(l.retry())
+	l.attempt++
+	if !first {
+		return nil // the error log has it already
+	}
+	return []Action{{Kind: Log, Fault: e.Fault}}
+}
+
+func (l *Link) shaken(now time.Time) {
+	l.connected, l.waiting, l.attempt = true, false, 0
+	l.fault, l.faultAt = Fault{}, time.Time{}
+	l.heard, l.nextBeat = now, now.Add(l.beat())
+}
+
+// configured: the source has accepted us.
+func (l *Link) configured(now time.Time, e Event) []Action {
+	l.shaken(now)
+	out := l.partner(e.Peer)
+	if !l.state.Joined {
+		l.state.Joined = true
+		return append(out, Action{Kind: Persist}, Action{Kind: CreateCopy})
+	}
+	return append(out, l.begin()...)
+}
+
+// begin starts what the copy needs next.
+func (l *Link) begin() []Action {
+	switch {
+	case !l.opts.Target || !l.connected || l.state.Suspended || l.state.Broken != nil:
+		return nil
+	case l.state.Seeded:
+		return []Action{{Kind: StartLog}}
+	default:
+		return []Action{{Kind: StartSeed}}
+	}
+}
+
+// hello: a peer was admitted; it takes the place of one that we have not missed yet.
+func (l *Link) hello(now time.Time, e Event) []Action {
+	var out []Action
+	if l.seeding || l.flowing {
+		out = append(out, Action{Kind: StopFlow})
+		l.seeding, l.flowing = false, false
+	}
+	l.shaken(now)
+	if !l.state.Joined {
+		l.state.Joined = true
+		out = append(out, Action{Kind: Persist})
+	}
+	out = append(out, l.partner(e.Peer)...)
+	return append(out, Action{Kind: SendConfig})
+}
+
+// partner brings our state in line with what the peer says of its own when the peers meet.
+func (l *Link) partner(suspended bool) []Action {
+	switch mine := l.state.Suspended && l.state.Reason == SuspendPartner; {
+	case suspended && !l.state.Suspended:
+		l.state.Suspended, l.state.Reason, l.state.Text = true, SuspendPartner, ""
+	case !suspended && mine:
+		l.state.Suspended, l.state.Reason, l.state.Text = false, 0, ""
+	default:
+		return nil
+	}
+	return []Action{{Kind: Persist}}
+}
+
+// flow is the movement of pages and log.
+func (l *Link) flow(now time.Time, e Event) []Action {
+	if !l.connected {
+		return nil
+	}
+	l.heard = now
+	switch e.Kind {
+	case SeedStarted:
+		l.seeding, l.flowing = true, false
+		if l.state.Seeded {
+			l.state.Seeded = false
+			return []Action{{Kind: Persist}}
+		}
+	case SeedDone:
+		l.seeding = false
+		if l.state.Seeded {
+			return nil
+		}
+		l.state.Seeded = true
+		return append([]Action{{Kind: Persist}}, l.begin()...)
+	case LogStarted:
+		l.seeding, l.flowing = false, true
+	case FlowFailed:
+		out := []Action{{Kind: Log, Fault: e.Fault}, {Kind: Disconnect}}
+		return append(out, l.lose(now, e.Fault)...)
+	}
+	return nil
+}
+
+// lose: the connection is gone.
+func (l *Link) lose(now time.Time, f Fault) []Action {
+	if !l.connected && !l.waiting {
+		return nil
+	}
+	out := []Action{{Kind: StopFlow}}
+	l.seeding, l.flowing = false, false
+	if l.opts.Target {
+		return append(out, l.failed(now, Event{Fault: f})...)
+	}
+	l.connected = false
+	l.fault, l.faultAt = f, now
+	return append(out, Action{Kind: Log, Fault: f})
+}
+
+// tick acts on the passing of time.
+func (l *Link) tick(now time.Time) []Action {
+	switch {
+	case (l.connected || l.waiting) && !now.Before(l.heard.Add(l.opts.SessionTimeout)):
+		return append([]Action{{Kind: Disconnect}}, l.lose(now, l.silence())...)
+	case l.connected && !now.Before(l.nextBeat):
+		l.nextBeat = now.Add(l.beat())
+		return []Action{{Kind: SendHeartbeat}}
+	case l.opts.Target && !l.state.Joined && !l.waiting && !now.Before(l.giveUp):
+		return []Action{l.end(), {Kind: JoinFailed, Fault: l.fault}}
+	case !l.connected && !l.waiting && !l.nextDial.IsZero() && !now.Before(l.nextDial):
+		return l.dial(now)
+	}
+	return nil
+}
+
+// silence is the fault of a peer that was not heard of in time.
+func (l *Link) silence() Fault {
+	n := int32(35201)
+	if l.connected {
+		n = 35206
+	}
+	return Fault{n, sqlerr.New(n, l.state.Peer, "").Message}
+}
+
+// halt stops data movement or lets it go on.
+func (l *Link) halt(e Event) []Action {
+	switch {
+	case e.Kind == Break:
+		f := e.Fault
+		l.state.Broken = &f
+		l.seeding, l.flowing = false, false
+		return []Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: f}}
+	case e.Kind == Suspend && !l.state.Suspended:
+		l.state.Suspended, l.state.Reason, l.state.Text = true, e.Reason, e.Fault.Text
+		l.seeding, l.flowing = false, false
+		out := []Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: e.Fault}}
+		if l.connected && !e.Peer {
+			out = append(out, Action{Kind: SendSuspend})
+		}
+		return out
+	case e.Kind == Resume && l.state.Suspended && e.Peer == (l.state.Reason == SuspendPartner):
+		l.state.Suspended, l.state.Reason, l.state.Text = false, 0, ""
+		out := []Action{{Kind: Persist}, {Kind: Log, Fault: e.Fault}}
+		if l.connected && !e.Peer {
+			out = append(out, Action{Kind: SendResume})
+		}
+		return append(out, l.begin()...)
+	}
+	return nil
+}
+
+func (l *Link) drop() []Action {
+	return []Action{{Kind: StopFlow}, {Kind: Disconnect}, l.end()}
+}
+
+func (l *Link) end() Action {
+	l.ended, l.connected, l.waiting, l.seeding, l.flowing = true, false, false, false, false
+	return Action{Kind: End}
+}
