@@ -1,0 +1,211 @@
+package hadrwire
+
+import (
+	"time"
+
+	"linkspan/lsn"
+)
+
+// SeedHeader describes a seeding, as storage.SeedHeader does.
+type SeedHeader struct {
+	Origin       [16]byte
+	Epoch, Pages uint32
+	LogFrom      lsn.LSN
+	LogOffset    int64
+}
+
+func (h *SeedHeader) encode(e *encoder) {
+	e.id(h.Origin)
+	e.u32(h.Epoch)
+	e.u32(h.Pages)
+	e.lsn(h.LogFrom)
+	e.u64(uint64(h.LogOffset))
+}
+
+func (h *SeedHeader) decode(d *decoder) {
+	h.Origin = d.id()
+	h.Epoch, h.Pages = d.u32(), d.u32()
+	h.LogFrom = d.lsn()
+	h.LogOffset = int64(d.u64())
+}
+
+// SeedRequest asks for pages. With Resume the copy has the pages before NextPage of the seeding that Header describes.
+type SeedRequest struct {
+	Operation [16]byte
+	Resume    bool
+	Header    SeedHeader
+	NextPage  uint32
+}
+
+// Type implements Message.
+func (*SeedRequest) Type() Type { return TypeSeedRequest }
+
+func (m *SeedRequest) encode(e *encoder) {
+	e.id(m.Operation)
+	e.bool(m.Resume)
+	m.Header.encode(e)
+	e.u32(m.NextPage)
+}
+
+func (m *SeedRequest) decode(d *decoder) {
+	m.Operation = d.id()
+	m.Resume = d.bool()
+	m.Header.decode(d)
+	m.NextPage = d.u32()
+}
+
+// SeedStart answers a SeedRequest. Resumed repeats the header asked for and continues; otherwise it is a new seeding and
+// what the copy has is to be discarded.
+type SeedStart struct {
+	Resumed bool
+	Header  SeedHeader
+	// Operation is the source's id of it.
+	Operation [16]byte
+}
+
+// Type implements Message.
+func (*SeedStart) Type() Type { return TypeSeedStart }
+
+func (m *SeedStart) encode(e *encoder) {
+	e.bool(m.Resumed)
+	m.Header.encode(e)
+	e.id(m.Operation)
+}
+
+func (m *SeedStart) decode(d *decoder) {
+	m.Resumed = d.bool()
+	m.Header.decode(d)
+	m.Operation = d.id()
+}
+
+// SeedChunk is a run of pages, as storage.Chunk is. One without pages is the last.
+type SeedChunk struct {
+	First, Size uint32
+	LSN         lsn.LSN
+	LSNs        []lsn.LSN
+	Hashes      [][16]byte
+	// Pages are len(LSNs) pages of one size.
+	Pages []byte
+}
+
+// Type implements Message.
+func (*SeedChunk) Type() Type { return TypeSeedChunk }
+
+func (m *SeedChunk) encode(e *encoder) {
+	e.u32(m.First)
+	e.u32(m.Size)
+	e.lsn(m.LSN)
+	e.u32(uint32(len(m.LSNs)))
+	for i := range m.LSNs {
+		e.lsn(m.LSNs[i])
+		e.id(m.Hashes[i])
+	}
+	e.rest(m.Pages)
+}
+
+func (m *SeedChunk) decode(d *decoder) {
+	m.First, m.Size = d.u32(), d.u32()
+	m.LSN = d.lsn()
+	n := d.u32()
+	if n > MaxChunkPages {
+		d.fail("%d pages in a chunk, more than %d", n, MaxChunkPages)
+		return
+	}
+	if len(d.b) < int(n)*(lsn.EncodedSize+16) {
+		d.fail("%d pages announced, %d bytes there", n, len(d.b))
+		return
+	}
+	m.LSNs, m.Hashes = make([]lsn.LSN, n), make([][16]byte, n)
+	for i := range m.LSNs {
+		m.LSNs[i], m.Hashes[i] = d.lsn(), d.id()
+	}
+	m.Pages = d.rest()
+	if n == 0 && len(m.Pages) > 0 || n > 0 && (len(m.Pages)%int(n) != 0 || len(m.Pages)/int(n) > MaxPageSize || len(m.Pages) == 0) {
+		d.fail("%d bytes for %d pages", len(m.Pages), n)
+	}
+}
+
+// SeedAck tells the source what is safely installed.
+type SeedAck struct {
+	NextPage uint32
+	Bytes    uint64
+}
+
+// Type implements Message.
+func (*SeedAck) Type() Type { return TypeSeedAck }
+
+func (m *SeedAck) encode(e *encoder) {
+	e.u32(m.NextPage)
+	e.u64(m.Bytes)
+}
+
+func (m *SeedAck) decode(d *decoder) {
+	m.NextPage = d.u32()
+	m.Bytes = d.u64()
+}
+
+// LogRequest asks for the records after an LSN.
+type LogRequest struct {
+	Origin [16]byte
+	Epoch  uint32
+	After  lsn.LSN
+	// Seeding: the copy is not whole yet.
+	Seeding bool
+}
+
+// Type implements Message.
+func (*LogRequest) Type() Type { return TypeLogRequest }
+
+func (m *LogRequest) encode(e *encoder) {
+	e.id(m.Origin)
+	e.u32(m.Epoch)
+	e.lsn(m.After)
+	e.bool(m.Seeding)
+}
+
+func (m *LogRequest) decode(d *decoder) {
+	m.Origin = d.id()
+	m.Epoch = d.u32()
+	m.After = d.lsn()
+	m.Seeding = d.bool()
+}
+
+// LogStart grants a LogRequest.
+type LogStart struct{ After lsn.LSN }
+
+// Type implements Message.
+func (*LogStart) Type() Type          { return TypeLogStart }
+func (m *LogStart) encode(e *encoder) { e.lsn(m.After) }
+func (m *LogStart) decode(d *decoder) { m.After = d.lsn() }
+
+// LogBatch is a run of whole records, as storage.Batch is.
+type LogBatch struct {
+	First, Last lsn.LSN
+	Digest      [16]byte
+	// Published is the source's published LSN: the copy publishes no further.
+	Published lsn.LSN
+	// Time is when Last was committed, Sent when the batch was sent, both by the source's clock.
+	Time, Sent time.Time
+	Records    []byte
+}
+
+// Type implements Message.
+func (*LogBatch) Type() Type { return TypeLogBatch }
+
+func (m *LogBatch) encode(e *encoder) {
+	e.lsn(m.First)
+	e.lsn(m.Last)
+	e.id(m.Digest)
+	e.lsn(m.Published)
+	e.time(m.Time)
+	e.time(m.Sent)
+	e.rest(m.Records)
+}
+
+func (m *LogBatch) decode(d *decoder) {
+	m.First, m.Last = d.lsn(), d.lsn()
+	m.Digest = d.id()
+	m.Published = d.lsn()
+	m.Time, m.Sent = d.time(), d.time()
+	m.Records = d.rest()
+}
