@@ -145,3 +145,38 @@ func (d LinkDatabase) body() LinkDatabaseBody {
 		SeedingProgress: d.SeedingProgress, MostRecentLinkError: d.MostRecentError,
 	}
 }
+
+// Link reads what a GET showed, of either generation.
+func (b LinkBody) Link() Link {
+	p := b.Properties
+	l := Link{ID: p.DistributedAvailabilityGroupID, State: p.LinkState, PartnerRole: p.PartnerLinkRole}
+	l.LinkSpec = LinkSpec{
+		Name: b.Name, InstanceRole: orDefault(p.InstanceLinkRole, Secondary), ReplicationMode: p.ReplicationMode, FailoverMode: p.FailoverMode, SeedingMode: p.SeedingMode,
+		InstanceAG: orDefault(p.InstanceAvailabilityGroupName, p.SecondaryAvailabilityGroupName), PartnerAG: orDefault(p.PartnerAvailabilityGroupName, p.PrimaryAvailabilityGroupName),
+		PartnerEndpoint: orDefault(p.PartnerEndpoint, p.SourceEndpoint),
+	}
+	if p.TargetDatabase != "" {
+		l.Databases = []string{p.TargetDatabase}
+		l.DatabaseStates = []LinkDatabase{{Name: p.TargetDatabase, ReplicaState: p.LinkState, LastHardenedLSN: p.LastHardenedLSN, PartnerReplicaID: p.SourceReplicaID, InstanceReplicaID: p.TargetReplicaID}}
+		return l
+	}
+	for _, d := range p.Databases {
+		l.Databases = append(l.Databases, d.DatabaseName)
+		l.DatabaseStates = append(l.DatabaseStates, d.state())
+		if l.State == "" {
+			l.State = d.ReplicaState
+		}
+	}
+	return l
+}
+
+func (d LinkDatabaseBody) state() LinkDatabase {
+	return LinkDatabase{
+		Name: d.DatabaseName, InstanceReplicaID: d.InstanceReplicaID, PartnerReplicaID: d.PartnerReplicaID, ReplicaState: d.ReplicaState,
+		SynchronizationHealth: d.SynchronizationHealth, ConnectedState: d.ConnectedState,
+		LastReceivedLSN: d.LastReceivedLSN, LastReceivedTime: d.LastReceivedTime, LastCommitLSN: d.LastCommitLSN, LastCommitTime: d.LastCommitTime,
+		LastHardenedLSN: d.LastHardenedLSN, LastHardenedTime: d.LastHardenedTime, LastBackupLSN: d.LastBackupLSN, LastBackupTime: d.LastBackupTime,
+		LastSentLSN: d.LastSentLSN, LastSentTime: d.LastSentTime, SendLagSeconds: d.SendLagSeconds, RedoLagSeconds: d.RedoLagSeconds,
+		SeedingProgress: d.SeedingProgress, MostRecentError: d.MostRecentLinkError,
+	}
+}
