@@ -151,15 +151,7 @@ func (w *wireColumn) long(t sqltype.Type) {
 		w.asUnicode()
 	}
 	if w.form == formShort && (t.Len == sqltype.MaxLen || w.size > maxBytes) {
-		w.form = formPLP
-		switch w.id {
-		case typeBigChar:
-			w.id = typeBigVarChar
-		case typeNChar:
-			w.id = typeNVarChar
-		case typeBigBinary:
-			w.id = typeBigVarBinary
-		}
+		w.form, w.id = formPLP, varying(w.id)
 	}
 }
 

@@ -124,9 +124,11 @@ func (c *cursor) longTypeInfo(w wireType, param int, name string) (wireType, err
 		if w.id != typeBigVarBinary && w.id != typeBigBinary {
 			c.collation(&w)
 		}
-		fixedLen := w.id == typeBigBinary || w.id == typeBigChar || w.id == typeNChar
-		if c.err == nil && w.size > maxBytes && (w.size != sizeMax || fixedLen) {
+		if c.err == nil && w.size > maxBytes && w.size != sizeMax {
 			return w, sqlerr.New(8016, param, name, uint8(w.id))
+		}
+		if w.size == sizeMax { // some clients make output parameters of fixed length so
+			w.id = varying(w.id)
 		}
 		w.shortLen()
 	case typeXML:
@@ -152,6 +154,19 @@ func (c *cursor) longTypeInfo(w wireType, param int, name string) (wireType, err
 		return w, typeError(param, name, w.id, "is unknown")
 	}
 	return w, c.err
+}
+
+// varying is the type of varying length beside one of fixed length.
+func varying(id typeID) typeID {
+	switch id {
+	case typeBigBinary:
+		return typeBigVarBinary
+	case typeBigChar:
+		return typeBigVarChar
+	case typeNChar:
+		return typeNVarChar
+	}
+	return id
 }
 
 // threePart reads the name of a table or CLR type as far as it is there.

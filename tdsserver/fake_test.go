@@ -11,9 +11,9 @@ import (
 	"database/sql"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -118,7 +118,7 @@ func (s *session) Batch(ctx context.Context, text string, out sqlapi.ResultSink)
 	if f := s.b.batches[text]; f != nil {
 		return f(ctx, s, out)
 	}
-	if text == "select 1" {
+	if text == "select 1" || text == "select 1;" {
 		return rows(out, []sqlapi.Column{{Name: "", Type: sqltype.Type{Kind: sqltype.Int}}}, []sqltype.Value{sqltype.IntOf(sqltype.Int, 1)})
 	}
 	return out.Message(sqlerr.New(102, text).WithLine(1))
@@ -223,11 +223,26 @@ func start(t testing.TB, b *backend, change ...func(*tdsserver.Options)) *server
 }
 
 // db opens a pool of connections with go-mssqldb; params are added to the URL.
-func (s *server) db(t testing.TB, params string) *sql.DB {
+func (s *server) db(t testing.TB, params string, change ...func(*msdsn.Config)) *sql.DB {
 	t.Helper()
-	cfg, err := msdsn.Parse(fmt.Sprintf("sqlserver://sa:Pa$$w0rd@127.0.0.1:%d?certificate=%s&%s", s.addr.Port, s.ca.file, params))
+	q, err := url.ParseQuery(params)
 	if err != nil {
 		t.Fatal(err)
+	}
+	user := url.UserPassword("sa", "Pa$$w0rd")
+	if q.Has("user id") {
+		user = url.UserPassword(q.Get("user id"), q.Get("password"))
+		q.Del("user id")
+		q.Del("password")
+	}
+	q.Set("certificate", s.ca.file)
+	u := url.URL{Scheme: "sqlserver", User: user, Host: s.addr.String(), RawQuery: q.Encode()}
+	cfg, err := msdsn.Parse(u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(&cfg)
 	}
 	db := sql.OpenDB(mssql.NewConnectorConfig(cfg))
 	t.Cleanup(func() { _ = db.Close() })
