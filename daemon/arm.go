@@ -48,12 +48,12 @@ func (s armStore) Save(name string, data []byte, secret bool) error {
 
 func (d *Daemon) startARM() error {
 	c := d.config.ARM
-	creds, err := openSecret(c.Credentials, func() (armCredentials, error) {
-		s, err := randomSecret()
-		return armCredentials{Tenant: c.Tenant, ClientID: c.ClientID, ClientSecret: s}, err
-	})
-	if err != nil {
-		return err
+	creds := armCredentials{Tenant: c.Tenant, ClientID: c.ClientID, ClientSecret: c.ClientSecret}
+	if creds.ClientSecret == "" {
+		var err error
+		if creds, err = openSecret(c.Credentials, func() (armCredentials, error) { return freshARM(c) }); err != nil {
+			return err
+		}
 	}
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {

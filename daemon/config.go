@@ -48,6 +48,8 @@ type Config struct {
 	// Credentials is the file, mode 0600, that holds the sa password (JSON {"user","password"}); made with a random
 	// password when it does not exist. By default credentials.json in Dir.
 	Credentials string `yaml:"credentials"`
+	// Password is sa's, in place of Credentials; never in a file.
+	Password string `yaml:"-"`
 	// CA is the folder with ca.pem and ca-key.pem that server certificates are signed by; made when it does not exist. By
 	// default Dir.
 	CA string `yaml:"ca"`
@@ -70,6 +72,8 @@ type ARMConfig struct {
 	// Credentials is the file, mode 0600, with {"tenant","clientId","clientSecret"}; made when it does not exist. By
 	// default arm.json in the instance's folder.
 	Credentials string `yaml:"credentials"`
+	// ClientSecret is the client's, in place of Credentials; never in a file.
+	ClientSecret string `yaml:"-"`
 }
 
 // LoadConfig reads a configuration file, fills in the defaults and validates it. Unknown fields are errors.

@@ -67,17 +67,16 @@ func (d *Daemon) start(ctx context.Context) error {
 	if d.authority, err = openAuthority(c.CA, now); err != nil {
 		return err
 	}
-	creds, err := openSecret(c.Credentials, func() (sqlCredentials, error) {
-		p, err := randomSecret()
-		return sqlCredentials{User: "sa", Password: p}, err
-	})
-	if err != nil {
-		return err
+	creds := sqlCredentials{User: "sa", Password: c.Password}
+	if c.Password == "" {
+		if creds, err = openSecret(c.Credentials, freshSQL); err != nil {
+			return err
+		}
 	}
 	if d.instance, err = instance.Open(ctx, d.instanceOptions(creds)); err != nil {
 		return err
 	}
-	if err := d.startTDS(ctx, creds); err != nil {
+	if err := d.startTDS(ctx); err != nil {
 		return err
 	}
 	if c.ARM != nil {
@@ -99,7 +98,7 @@ func (d *Daemon) instanceOptions(creds sqlCredentials) instance.Options {
 	return o
 }
 
-func (d *Daemon) startTDS(ctx context.Context, _ sqlCredentials) error {
+func (d *Daemon) startTDS(ctx context.Context) error {
 	names := []string{d.config.Name, "localhost"}
 	if d.config.FQDN != "" {
 		names = append([]string{d.config.FQDN}, names...)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"linkspan/arm"
+	"linkspan/internal/clock"
 )
 
 // How long certificates that we make are valid, and how far back they begin, for clients whose clock is behind.
@@ -142,3 +143,6 @@ func serialNumber() (*big.Int, error) {
 	}
 	return n.SetBit(n, 119, 1), nil
 }
+
+// now is the machine's time.
+func now() time.Time { return clock.System.Now() }

@@ -25,6 +25,16 @@ type armCredentials struct {
 	ClientSecret string `json:"clientSecret"`
 }
 
+func freshSQL() (sqlCredentials, error) {
+	p, err := randomSecret()
+	return sqlCredentials{User: "sa", Password: p}, err
+}
+
+func freshARM(c *ARMConfig) (armCredentials, error) {
+	s, err := randomSecret()
+	return armCredentials{Tenant: c.Tenant, ClientID: c.ClientID, ClientSecret: s}, err
+}
+
 // openSecret reads the JSON file into v, or, where it does not exist, stores what fresh gives.
 func openSecret[T any](file string, fresh func() (T, error)) (T, error) {
 	var v T

@@ -40,8 +40,7 @@ func Blocks(markdown string) ([]Block, error) {
 
 var placeholder = regexp.MustCompile(`<[A-Za-z][A-Za-z_-]*>`)
 
-// Fill replaces <Placeholders> by their values and errs naming those without one. Lines that are comments are left
-// alone: documents explain placeholders in them.
+// Fill replaces <Placeholders> by their values and errs naming those without one.
 func Fill(text string, values map[string]string) (string, error) {
 	var missing []string
 	filled := placeholder.ReplaceAllStringFunc(text, func(p string) string {
