@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	mssql "github.com/microsoft/go-mssqldb"
 	"github.com/microsoft/go-mssqldb/msdsn"
@@ -406,5 +405,3 @@ func echo(_ context.Context, _ *session, c sqlapi.Call, out sqlapi.ResultSink) e
 	}
 	return rows(out, cols, row)
 }
-
-var deadline = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
