@@ -22,7 +22,7 @@ func (c *Config) Alter(ch Change, now time.Time, e Env) ([]*Group, error) {
 	if (ch.ModifyMembers != nil) != g.Distributed && ch.CreateAnyDatabase == nil {
 		return nil, wrongKind(g)
 	}
-	changed := g.clone()
+	changed := g.Clone()
 	if err := c.change(changed, ch, now, e); err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (c *Config) Alter(ch Change, now time.Time, e Env) ([]*Group, error) {
 	store := []*Group{changed}
 	if ch.AddDatabases != nil || ch.RemoveDatabases != nil {
 		for _, dag := range c.Links(g.Name) {
-			d := dag.clone()
+			d := dag.Clone()
 			d.Databases = slices.Clone(changed.Databases)
 			c.replace(d)
 			store = append(store, d)
@@ -143,8 +143,8 @@ func (c *Config) replace(g *Group) {
 	c.Groups = groups
 }
 
-// clone copies a group so that the old one stays as it was for those who read it.
-func (g *Group) clone() *Group {
+// Clone copies a group so that the old one stays as it was for those who read it.
+func (g *Group) Clone() *Group {
 	n := *g
 	n.Databases = slices.Clone(g.Databases)
 	n.Replicas = make([]*Replica, len(g.Replicas))

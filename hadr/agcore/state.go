@@ -51,6 +51,8 @@ type LinkState struct {
 	HoldAfter lsn.LSN
 	// Endpoint is the source endpoint's URL, on the managed instance.
 	Endpoint string `json:",omitempty"`
+	// Dropping: the link was dropped here and its copy is not an ordinary database yet.
+	Dropping bool `json:",omitempty"`
 	// Origin is the identity of the source's database, from the first configuration on.
 	Origin [16]byte
 }

@@ -228,11 +228,11 @@ func (l *Link) halt(e Event) []Action {
 	case e.Kind == Suspend && !l.state.Suspended:
 		l.state.Suspended, l.state.Reason, l.state.Text = true, e.Reason, e.Fault.Text
 		l.seeding, l.flowing = false, false
-		out := []Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: e.Fault}}
+		out := []Action{{Kind: Persist}}
 		if l.connected && !e.Peer {
-			out = append(out, Action{Kind: SendSuspend})
+			out = append(out, Action{Kind: SendSuspend}) // first, so that the peer knows why the flow ends
 		}
-		return out
+		return append(out, Action{Kind: StopFlow}, Action{Kind: Log, Fault: e.Fault})
 	case e.Kind == Resume && l.state.Suspended && e.Peer == (l.state.Reason == SuspendPartner):
 		l.state.Suspended, l.state.Reason, l.state.Text = false, 0, ""
 		out := []Action{{Kind: Persist}, {Kind: Log, Fault: e.Fault}}

@@ -106,7 +106,7 @@ func TestRefusals(t *testing.T) {
 	// The same files, other clocks: a's clock is after b's certificate, then before it.
 	now := a.clock.Now()
 	a.create(t, "longer", -3*year, 9*year)
-	a.mine = "longer"
+	a.shown.Store("longer")
 	if _, err := b.keeper.ImportCertificate(t.Context(), "a2", a.keeper.ByName("longer").DER); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestLiveConnectionsEnd(t *testing.T) {
 		"expired":                 func(t *testing.T, a, b *node) { a.clock.Advance(2 * time.Hour) },
 		"replaced": func(t *testing.T, a, b *node) {
 			a.create(t, "a2", -time.Hour, year)
-			a.mine = "a2"
+			a.shown.Store("a2")
 			a.Recheck()
 		},
 		"unlistened": func(t *testing.T, a, b *node) { a.Unlisten(errors.New("stopped")) },

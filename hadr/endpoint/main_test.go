@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,7 +56,8 @@ type node struct {
 	*endpoint.Endpoint
 	keeper  *trust.Keeper
 	clock   *clock.Manual
-	mine    string // the certificate shown
+	mine    string       // the certificate made first
+	shown   atomic.Value // the name of the one shown, if another
 	refused chan *endpoint.Refusal
 	taken   chan *endpoint.Session
 }
@@ -94,7 +96,11 @@ func (n *node) create(t *testing.T, name string, start, expiry time.Duration) {
 }
 
 func (n *node) identity() (*endpoint.Identity, error) {
-	c := n.keeper.ByName(n.mine)
+	name, _ := n.shown.Load().(string)
+	if name == "" {
+		name = n.mine
+	}
+	c := n.keeper.ByName(name)
 	key, err := n.keeper.PrivateKey(c)
 	if err != nil {
 		return nil, err
