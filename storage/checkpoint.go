@@ -1,0 +1,208 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"linkspan/lsn"
+	"linkspan/storage/logvfs"
+)
+
+// checkpointDue reports whether the log or the changed pages in memory have grown enough.
+func (db *DB) checkpointDue() bool {
+	return db.wal.written.Load()-db.ckptLog.Load() >= db.o.CheckpointBytes ||
+		int64(db.marks.appendedVersion().Dirty())*PageSize >= db.o.DirtyBytes
+}
+
+// checkpointLoop makes checkpoints when they are due.
+func (db *DB) checkpointLoop(ctx context.Context) {
+	for {
+		select {
+		case <-db.ckptWant:
+		case <-ctx.Done():
+			return
+		}
+		if err := db.Checkpoint(ctx); err != nil && db.Err() == nil {
+			db.log.Error("checkpoint failed", "database", db.o.Name, "error", err)
+		}
+	}
+}
+
+// throttle waits, before a transaction begins, while twice the pages that DirtyBytes allows are held in memory: the
+// checkpoint is behind.
+func (db *DB) throttle(ctx context.Context) error {
+	if int64(db.marks.appendedVersion().Dirty())*PageSize < 2*db.o.DirtyBytes {
+		return nil
+	}
+	return db.Checkpoint(ctx)
+}
+
+// Checkpoint writes every published change to the base file and removes the log that nobody needs.
+func (db *DB) Checkpoint(ctx context.Context) error {
+	db.ckptMu.Lock()
+	defer db.ckptMu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := db.Err(); err != nil {
+		return db.wrap("checkpoint", err)
+	}
+	v := db.marks.publishedVersion()
+	if db.Hardened().Less(v.LSN) { // a replica may publish before it has hardened
+		if err := db.flushOnce(); err != nil {
+			return db.wrap("checkpoint", err)
+		}
+	}
+	written := db.wal.segments()
+	if err := db.checkpoint(v, v.LSN); err != nil {
+		if !errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w: %w", ErrPoisoned, err)
+		}
+		db.marks.fail(err)
+		return db.wrap("checkpoint", err)
+	}
+	db.ckptLog.Store(db.writtenAt(written, v.End))
+	db.forget(v)
+	db.ckptDone.Add(1)
+	return db.wrap("trim the log of", db.trimLog())
+}
+
+// writtenAt estimates what wal.written was when the log ended at the position.
+func (db *DB) writtenAt(segs []segment, at logvfs.Position) int64 {
+	var behind int64
+	for _, s := range segs {
+		if s.vlf == at.VLF {
+			behind += s.end - at.Offset
+		} else if s.vlf > at.VLF {
+			behind += s.end - s.start
+		}
+	}
+	return db.wal.written.Load() - behind
+}
+
+// checkpoint writes v's changed pages to the base file and commits the state: until is the newest LSN there may be. It
+// needs ckptMu, or to be alone. The base file is never ahead of what is hardened.
+func (db *DB) checkpoint(v *logvfs.Version, until lsn.LSN) error {
+	m := db.meta.cur
+	if m.at == v.LSN && m.role == db.role() && m.batch == db.dw.last {
+		return nil
+	}
+	m.role, m.epoch, m.at, m.end, m.time, m.pages = db.role(), max(m.epoch, v.Epoch, db.Epoch()), v.LSN, v.End, v.Time, v.Pages
+	m.until = lsn.Latest(m.until, until)
+	b := &batch{until: until}
+	var err error
+	v.EachChanged(func(no uint32, p *logvfs.Page) bool {
+		if p.Clean.Load() {
+			return true
+		}
+		b.pages = append(b.pages, numbered{no, p})
+		if len(b.pages) == batchPages {
+			err = db.writeBatch(b)
+			b = &batch{until: until}
+		}
+		return err == nil
+	})
+	if err == nil && len(b.pages) > 0 {
+		err = db.writeBatch(b)
+	}
+	if err != nil {
+		return err
+	}
+	m.digest, m.batch, m.controls = db.base.digest, db.dw.last, db.controlsUpTo(v.LSN)
+	if err := db.meta.write(m); err != nil {
+		return err
+	}
+	db.base.pages.Store(max(db.base.pages.Load(), v.Pages))
+	db.ckptAt.Store(&v.LSN)
+	return nil
+}
+
+// writeBatch brings some pages to the base file, by way of the double-write file.
+func (db *DB) writeBatch(b *batch) error {
+	b.digest = db.base.digest
+	for _, n := range b.pages {
+		old, hash, err := db.base.replaced(n.no)
+		if err != nil {
+			return err
+		}
+		b.digest.XOR(hash)
+		b.digest.XOR(n.page.Hash)
+		if db.vers.wants(n.page.LSN) {
+			db.vers.save(n.no, old, n.page.LSN)
+		}
+	}
+	if err := db.dw.write(b); err != nil {
+		return err
+	}
+	for _, n := range b.pages {
+		if err := db.base.write(n.no, n.page); err != nil {
+			return err
+		}
+	}
+	if err := db.base.sync(); err != nil {
+		return err
+	}
+	for _, n := range b.pages {
+		n.page.Clean.Store(true)
+	}
+	db.base.digest = b.digest
+	return nil
+}
+
+// forget lets the versions not older than v drop what the base file now holds.
+func (db *DB) forget(v *logvfs.Version) {
+	m := &db.marks
+	m.mu.Lock()
+	list := []*logvfs.Version{m.appended, m.durable, m.published}
+	m.mu.Unlock()
+	for _, w := range list {
+		if !w.LSN.Less(v.LSN) {
+			w.Forget()
+		}
+	}
+	db.vers.mu.Lock()
+	db.vers.prune()
+	db.vers.mu.Unlock()
+	db.replicaMu.Lock()
+	defer db.replicaMu.Unlock()
+	for _, w := range db.rep.pending {
+		if !w.LSN.Less(v.LSN) {
+			w.Forget()
+		}
+	}
+}
+
+// trimLog removes the segments that neither recovery nor anybody else needs.
+func (db *DB) trimLog() error {
+	upTo := db.meta.cur.at
+	if db.o.Retain != nil {
+		upTo = lsn.Earliest(upTo, db.o.Retain())
+	}
+	db.keepMu.Lock()
+	for _, at := range db.keep {
+		upTo = lsn.Earliest(upTo, at)
+	}
+	db.keepMu.Unlock()
+	return db.wal.trim(upTo)
+}
+
+func (db *DB) role() role {
+	if db.replica.Load() {
+		return roleReplica
+	}
+	return rolePrimary
+}
+
+// keepLog has the log after the LSN kept for who; drop lets it go.
+func (db *DB) keepLog(who any, after lsn.LSN) {
+	db.keepMu.Lock()
+	defer db.keepMu.Unlock()
+	db.keep[who] = after
+}
+
+func (db *DB) dropLog(who any) {
+	db.keepMu.Lock()
+	defer db.keepMu.Unlock()
+	delete(db.keep, who)
+}

@@ -1,0 +1,223 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"linkspan/lsn"
+	"linkspan/pagelog"
+	"linkspan/sqlerr"
+	"linkspan/storage/logvfs"
+)
+
+// hardenRetry is how long hardenLoop waits after the synchronous replicas failed.
+const hardenRetry = 100 * time.Millisecond
+
+// pieceBytes is the length at which a commit's record is ended and another begun, so that a large commit travels in
+// frames.
+const pieceBytes = 256 << 10
+
+// takeTurn waits for the turn to append.
+func (db *DB) takeTurn(ctx context.Context) error {
+	if err := db.Err(); err != nil {
+		return err
+	}
+	if db.marks.closing.Load() {
+		return ErrClosed
+	}
+	db.waiting.Add(1)
+	defer db.waiting.Add(-1)
+	select {
+	case <-db.turn:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-db.group.Context().Done():
+		return ErrClosed
+	}
+	if err := db.Err(); err != nil || db.marks.closing.Load() {
+		db.giveTurn()
+		return errors.Join(err, ErrClosed)
+	}
+	return nil
+}
+
+func (db *DB) giveTurn() { db.turn <- struct{}{} }
+
+// appendCommit writes a transaction's record and makes its version the appended one. It runs in the writer's turn,
+// inside SQLite's COMMIT.
+func (db *DB) appendCommit(c *logvfs.Commit) error {
+	if err := db.Err(); err != nil {
+		return err
+	}
+	buf, pieces := db.encode(c)
+	digest := c.Base.Digest
+	for i := range c.Changes {
+		digest.XOR(c.Changes[i].OldHash)
+		digest.XOR(c.Changes[i].NewHash)
+	}
+	v := &logvfs.Version{Pages: c.Pages, Digest: digest}
+	if err := db.appendRecords(buf, pieces, pagelog.KindPages, v); err != nil {
+		return err
+	}
+	b := logvfs.NewBuilder(c.Base)
+	for i := range c.Changes {
+		c.Changes[i].New.LSN = v.LSN
+		b.Set(c.Changes[i].No, c.Changes[i].New)
+	}
+	db.commits.Add(1)
+	db.appended(b.Version(v))
+	return nil
+}
+
+// encode lays the changes out as records without headers, and returns the lengths of the records.
+func (db *DB) encode(c *logvfs.Commit) ([]byte, []int) {
+	buf := pagelog.Begin(db.appendBuf[:0])
+	var pieces []int
+	start, prev := 0, uint32(0)
+	for i := range c.Changes {
+		ch := &c.Changes[i]
+		if len(buf)-start > pieceBytes {
+			pieces = append(pieces, len(buf)-start)
+			start, prev = len(buf), 0
+			buf = pagelog.Begin(buf)
+		}
+		var old *pagelog.Page
+		if ch.Old != nil {
+			old = &ch.Old.Data
+		}
+		buf = pagelog.AppendChange(buf, prev, ch.No, ch.OldHash.Check(), old, &ch.New.Data)
+		prev = ch.No
+	}
+	if cap(buf) <= 1<<20 { // one large transaction does not keep its space for ever
+		db.appendBuf = buf[:0]
+	}
+	return buf, append(pieces, len(buf)-start)
+}
+
+// appendRecords seals the records that lie in buf and writes them. It fills in v's LSN, place, epoch and time.
+func (db *DB) appendRecords(buf []byte, pieces []int, kind pagelog.Kind, v *logvfs.Version) error {
+	if err := db.wal.room(int64(len(buf))); err != nil {
+		return db.logFailed(err)
+	}
+	h := pagelog.Header{Kind: kind, Epoch: db.Epoch(), Hardened: db.Hardened(), Pages: v.Pages, Time: db.now(), Digest: v.Digest}
+	at, prev := 0, db.wal.prev
+	for i, n := range pieces {
+		h.Flags = 0
+		if i < len(pieces)-1 {
+			h.Flags = pagelog.FlagMore
+		}
+		h.LSN, h.Prev = pagelog.Next(prev, db.wal.vlf, db.wal.off+int64(at)), prev
+		pagelog.Seal(buf[at:at+n], &h)
+		at, prev = at+n, h.LSN
+	}
+	end, err := db.wal.write(buf, prev)
+	if err != nil {
+		return db.logFailed(err)
+	}
+	v.LSN, v.End, v.Epoch, v.Time = prev, end, h.Epoch, h.Time
+	db.records.Add(int64(len(pieces)))
+	return nil
+}
+
+// logFailed turns an error of the log into a commit's: a full disk fails the commit only, anything else the database.
+func (db *DB) logFailed(err error) error {
+	if errors.Is(err, syscall.ENOSPC) && !errors.Is(err, ErrPoisoned) {
+		return sqlerr.New(9002, db.o.Name, "DISK FULL").WithCause(err)
+	}
+	if !errors.Is(err, ErrPoisoned) {
+		err = fmt.Errorf("%w: %w", ErrPoisoned, err)
+	}
+	db.marks.fail(err)
+	return err
+}
+
+// appended makes v the newest version, and wakes those who have work with it.
+func (db *DB) appended(v *logvfs.Version) {
+	durable := db.o.NoSync
+	db.marks.append(v, durable, durable && db.o.Harden == nil && !db.replica.Load())
+	if db.checkpointDue() {
+		select {
+		case db.ckptWant <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// AppendControl appends a control record between transactions, waiting for the turn, and returns its LSN; wait for it
+// to be hardened as for a commit. Payload is at most 4 KiB, and of at most 8 kinds the latest is kept for ever.
+func (db *DB) AppendControl(ctx context.Context, kind uint16, payload []byte) (lsn.LSN, error) {
+	if len(payload) > pagelog.MaxControl {
+		return lsn.Zero, db.wrap("append control record to", fmt.Errorf("payload is %d bytes, more than %d", len(payload), pagelog.MaxControl))
+	}
+	if db.replica.Load() {
+		return lsn.Zero, db.wrap("append control record to", ErrReplica)
+	}
+	if err := db.takeTurn(ctx); err != nil {
+		return lsn.Zero, db.wrap("append control record to", err)
+	}
+	defer db.giveTurn()
+	return db.appendControl(kind, payload)
+}
+
+// appendControl is AppendControl in the turn.
+func (db *DB) appendControl(kind uint16, payload []byte) (lsn.LSN, error) {
+	base := db.marks.appendedVersion()
+	buf := pagelog.AppendControl(pagelog.Begin(nil), kind, payload)
+	v := &logvfs.Version{Pages: base.Pages, Digest: base.Digest}
+	if err := db.keepControl(Control{Kind: kind}, true); err != nil {
+		return lsn.Zero, db.wrap("append control record to", err)
+	}
+	if err := db.appendRecords(buf, []int{len(buf)}, pagelog.KindControl, v); err != nil {
+		return lsn.Zero, db.wrap("append control record to", err)
+	}
+	if err := db.keepControl(Control{LSN: v.LSN, Epoch: v.Epoch, Kind: kind, Payload: payload}, false); err != nil {
+		return lsn.Zero, db.wrap("append control record to", err)
+	}
+	db.appended(v.WithPages(base))
+	return v.LSN, nil
+}
+
+// keepControl remembers the latest control record of its kind and tells Options.Control; with dry it only says whether
+// it could.
+func (db *DB) keepControl(c Control, dry bool) error {
+	db.controlMu.Lock()
+	defer db.controlMu.Unlock()
+	at := len(db.controls)
+	for i := range db.controls {
+		if db.controls[i].Kind == c.Kind {
+			at = i
+		}
+	}
+	if at >= maxControls {
+		return fmt.Errorf("control record of kind %d: there are %d kinds already", c.Kind, maxControls)
+	}
+	if dry {
+		return nil
+	}
+	if db.o.Control != nil {
+		db.o.Control(c)
+	}
+	c.Payload = append([]byte(nil), c.Payload...)
+	if at == len(db.controls) {
+		db.controls = append(db.controls, c)
+	} else {
+		db.controls[at] = c
+	}
+	return nil
+}
+
+// controlsUpTo returns the latest control records at or before the LSN.
+func (db *DB) controlsUpTo(at lsn.LSN) []Control {
+	db.controlMu.Lock()
+	defer db.controlMu.Unlock()
+	var out []Control
+	for _, c := range db.controls {
+		if !at.Less(c.LSN) {
+			out = append(out, c)
+		}
+	}
+	return out
+}

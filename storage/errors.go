@@ -1,0 +1,34 @@
+package storage
+
+import (
+	"errors"
+
+	"linkspan/pagelog"
+)
+
+// Errors that callers branch on; all are wrapped with the database's name and the evidence.
+var (
+	// ErrClosed: the database was closed.
+	ErrClosed = errors.New("database is closed")
+	// ErrReplica: the database is a replica and takes no writer.
+	ErrReplica = errors.New("database is a replica")
+	// ErrNotReplica: the database is not a replica and takes no log.
+	ErrNotReplica = errors.New("database is not a replica")
+	// ErrPoisoned: a sync failed; what the disk holds of the unhardened tail is unknown, so no commit is taken any
+	// more. Close and Open the database to find out.
+	ErrPoisoned = errors.New("database stopped after a failed write to its log")
+	// ErrDamaged: what was read is not what was once hardened. The text names file, offset and LSN or page.
+	ErrDamaged = errors.New("damaged")
+	// ErrLogGone: the log asked for was removed by a checkpoint.
+	ErrLogGone = errors.New("log is no longer held")
+	// ErrDigest: two copies differ at one LSN.
+	ErrDigest = errors.New("digests differ")
+	// ErrGap: the log offered to a replica does not continue its own.
+	ErrGap = errors.New("log does not continue")
+)
+
+// Identity names a database across its copies: a replica has its primary's.
+type Identity [16]byte
+
+// Digest is the XOR of the hashes of a database's pages, each keyed by its page number.
+type Digest = pagelog.Digest

@@ -1,0 +1,254 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"linkspan/internal/fsx"
+	"linkspan/lsn"
+	"linkspan/pagelog"
+	"linkspan/storage/logvfs"
+)
+
+// logFile is the log's files: the segments, and the one being appended to. One goroutine appends at a time.
+type logFile struct {
+	fs   fsx.FS
+	dir  string
+	id   Identity
+	sync bool
+	// full is the size of a full-grown segment.
+	full int64
+
+	// syncMu is held while cur is synced or replaced. Taken before mu.
+	syncMu sync.Mutex
+	mu     sync.Mutex // protects segs, and the appender's fields below against readers
+	segs   []segment
+	cur    fsx.File
+	vlf    uint32
+	off    int64
+	size   int64 // allocated
+	prev   lsn.LSN
+	// grown is the size the next segment gets.
+	grown int64
+	// syncs counts them, and written the bytes appended, since Open.
+	syncs, written atomic.Int64
+}
+
+// segment is one file of the log.
+type segment struct {
+	vlf uint32
+	// prev is the last record before it.
+	prev lsn.LSN
+	// start is where its first record is; end is where its last one ends, once another segment follows.
+	start, end int64
+}
+
+const minGrown = 1 << 20
+
+func segmentName(vlf uint32) string { return fmt.Sprintf("vlf-%08d.log", vlf) }
+
+// parseSegmentName is the inverse of segmentName.
+func parseSegmentName(name string) (uint32, bool) {
+	s, ok := strings.CutPrefix(name, "vlf-")
+	if s, ok = strings.CutSuffix(s, ".log"); !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err == nil && n > 0 && segmentName(uint32(n)) == name
+}
+
+func (l *logFile) path(vlf uint32) string { return filepath.Join(l.dir, segmentName(vlf)) }
+
+// grow sets how large the next segment is, for a database of so many pages.
+func (l *logFile) grow(pages uint32) {
+	l.grown = min(minGrown, l.full)
+	for want := int64(pages) * PageSize / 8; l.grown < want && l.grown < l.full; {
+		l.grown = min(l.grown*2, l.full)
+	}
+}
+
+// next makes segment vlf, with room for at least need bytes of records, and appends to it from now on. After an error
+// nothing has changed.
+func (l *logFile) next(vlf uint32, start, need int64) error {
+	size := max(l.grown, start+need)
+	if l.cur != nil { // a segment's header promises that what precedes it is hardened
+		if err := l.flush(); err != nil {
+			return errors.Join(err, ErrPoisoned)
+		}
+	}
+	f, err := l.create(vlf, size)
+	if err != nil {
+		return fmt.Errorf("make log segment %d: %w", vlf, err)
+	}
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if l.cur != nil {
+		if err := l.finish(); err != nil {
+			return errors.Join(fmt.Errorf("finish log segment %d: %w", l.vlf, err), f.Close(), ErrPoisoned)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.segs); n > 0 {
+		l.segs[n-1].end = l.off
+	}
+	l.segs = append(l.segs, segment{vlf: vlf, prev: l.prev, start: start})
+	l.cur, l.vlf, l.off, l.size = f, vlf, start, size
+	l.grown = min(l.grown*2, l.full)
+	return nil
+}
+
+// create makes a segment's file, allocated and with a durable header.
+func (l *logFile) create(vlf uint32, size int64) (fsx.File, error) {
+	f, err := l.fs.Create(l.path(vlf))
+	if err != nil {
+		return nil, err
+	}
+	h := pagelog.SegmentHeader{ID: l.id, VLF: vlf, Prev: l.prev}
+	err = f.Preallocate(size)
+	if err == nil {
+		_, err = f.WriteAt(h.Encode(), 0)
+	}
+	if err == nil && l.sync {
+		err = f.Sync()
+	}
+	if err == nil && l.sync {
+		err = l.fs.SyncDir(l.dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), l.fs.Remove(l.path(vlf)))
+	}
+	return f, nil
+}
+
+// finish syncs the present segment, cut to its length, and closes it. It needs syncMu.
+func (l *logFile) finish() error {
+	err := l.cur.Truncate(l.off)
+	if err == nil && l.sync {
+		l.syncs.Add(1)
+		err = l.cur.Sync()
+	}
+	return errors.Join(err, l.cur.Close())
+}
+
+// room makes sure that n bytes of records fit behind the present end, in this segment or a new one.
+func (l *logFile) room(n int64) error {
+	if l.off+n <= l.size {
+		return nil
+	}
+	return l.next(l.vlf+1, pagelog.SegmentHeaderSize, n)
+}
+
+// write appends whole records, the last of which is last, and returns where they end. They fit (room).
+func (l *logFile) write(b []byte, last lsn.LSN) (logvfs.Position, error) {
+	if _, err := l.cur.WriteAt(b, l.off); err != nil {
+		return logvfs.Position{}, fmt.Errorf("write log at %s:%d: %w", l.cur.Name(), l.off, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.off += int64(len(b))
+	l.prev = last
+	l.written.Add(int64(len(b)))
+	return logvfs.Position{VLF: l.vlf, Offset: l.off}, nil
+}
+
+// flush makes everything written so far durable.
+func (l *logFile) flush() error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if !l.sync {
+		return nil
+	}
+	l.syncs.Add(1)
+	if err := l.cur.Sync(); err != nil {
+		return fmt.Errorf("sync log: %w", err)
+	}
+	return nil
+}
+
+// close ends the log; the last segment is cut to its length when the log is in order.
+func (l *logFile) close(clean bool) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if l.cur == nil {
+		return nil
+	}
+	f := l.cur
+	var err error
+	if clean {
+		err = l.finish()
+	} else {
+		err = f.Close()
+	}
+	l.cur = nil
+	return err
+}
+
+// segments returns a copy of the list; the last one's end is where the log ends now.
+func (l *logFile) segments() []segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := append([]segment(nil), l.segs...)
+	if len(out) > 0 {
+		out[len(out)-1].end = l.off
+	}
+	return out
+}
+
+// trim removes the segments whose last record is at or before the LSN, but never the last segment.
+func (l *logFile) trim(upTo lsn.LSN) error {
+	l.mu.Lock()
+	var gone []segment
+	for len(l.segs) > 1 && !upTo.Less(l.segs[1].prev) {
+		gone = append(gone, l.segs[0])
+		l.segs = l.segs[1:]
+	}
+	l.mu.Unlock()
+	for _, s := range gone { // one after the other, so that a crash leaves no gap
+		err := l.fs.Remove(l.path(s.vlf))
+		if err == nil && l.sync {
+			err = l.fs.SyncDir(l.dir)
+		}
+		if err != nil {
+			return fmt.Errorf("remove log segment %d: %w", s.vlf, err)
+		}
+	}
+	return nil
+}
+
+// extend makes sure that n more bytes fit into the present segment, which somebody else decided to fill so far.
+func (l *logFile) extend(n int64) error {
+	if l.off+n <= l.size {
+		return nil
+	}
+	size := l.size + max(n, l.size)
+	if err := l.cur.Preallocate(size); err != nil {
+		return fmt.Errorf("extend log segment %d: %w", l.vlf, err)
+	}
+	l.size = size
+	return nil
+}
+
+// cut drops what follows the record last, which ends at the position, in the present segment.
+func (l *logFile) cut(end logvfs.Position, last lsn.LSN) error {
+	if l.prev == last {
+		return nil
+	}
+	if end.VLF != l.vlf {
+		return fmt.Errorf("cut the log at %s: it is in segment %d already", last, l.vlf)
+	}
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	if err := l.cur.Truncate(end.Offset); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.off, l.size, l.prev = end.Offset, end.Offset, last
+	return nil
+}

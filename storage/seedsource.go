@@ -1,0 +1,134 @@
+package storage
+
+import (
+	"context"
+	"errors"
+
+	"linkspan/lsn"
+	"linkspan/storage/logvfs"
+)
+
+// SeedHeader tells a target what it will receive.
+type SeedHeader struct {
+	ID Identity
+	// Epoch is the source's at the start.
+	Epoch uint32
+	// Pages is the size at the start; the source may grow.
+	Pages uint32
+	// LogFrom is the LSN after which the target needs the log, LogOffset the byte offset in its segment where that
+	// record ends, LogPrev the last record before the segment, and LogTime the record's time (nanoseconds since 1970).
+	LogFrom   lsn.LSN
+	LogOffset int64
+	LogPrev   lsn.LSN
+	LogTime   int64
+	// Controls are the latest control records of each kind at the start.
+	Controls []Control
+}
+
+// Chunk is a run of pages as they were at one hardened LSN.
+type Chunk struct {
+	// First is the number of the first page, from 1.
+	First uint32
+	// LSN is the version the pages were read at, Size the pages the database had then and Digest its digest.
+	LSN    lsn.LSN
+	Size   uint32
+	Digest Digest
+	// Pages holds len(LSNs) pages of PageSize bytes.
+	Pages []byte
+	// LSNs are the pages' last changes, and Hashes their hashes.
+	LSNs   []lsn.LSN
+	Hashes []Digest
+}
+
+// SeedSource reads a database's pages for a new replica while it is being written. It pins no version between chunks;
+// it keeps the log from its start. For one goroutine.
+type SeedSource struct {
+	db     *DB
+	header SeedHeader
+}
+
+// SeedSource starts a seeding.
+func (db *DB) SeedSource(ctx context.Context) (*SeedSource, error) {
+	s := &SeedSource{db: db}
+	db.keepLog(s, lsn.Zero) // until it is known what is needed
+	v := db.pin(false)
+	defer db.vers.unpin(v)
+	if db.Hardened().Less(v.LSN) { // a replica may show what it has not hardened
+		if err := db.WaitDurable(ctx, v.LSN); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	s.header = SeedHeader{ID: db.ID(), Epoch: v.Epoch, Pages: v.Pages, LogFrom: v.LSN, LogOffset: v.End.Offset, LogTime: v.Time, Controls: db.controlsUpTo(v.LSN)}
+	for _, seg := range db.wal.segments() {
+		if seg.vlf == v.LSN.VLF {
+			s.header.LogPrev = seg.prev
+		}
+	}
+	db.keepLog(s, v.LSN)
+	return s, nil
+}
+
+// ResumeSeedSource continues one whose header a target still has. ErrLogGone when its log was removed.
+func (db *DB) ResumeSeedSource(ctx context.Context, h SeedHeader) (*SeedSource, error) {
+	if h.ID != db.ID() {
+		return nil, db.wrap("seed from", errors.New("the seeding is of another database"))
+	}
+	s := &SeedSource{db: db, header: h}
+	db.keepLog(s, h.LogFrom)
+	if _, err := db.find(h.LogFrom); err != nil {
+		s.Close()
+		return nil, db.wrap("seed from", err)
+	}
+	return s, ctx.Err()
+}
+
+// Header describes the seeding.
+func (s *SeedSource) Header() SeedHeader { return s.header }
+
+// ReadChunk reads up to n pages from first on. It returns no pages when first is beyond the present size: then all has
+// been read, and the chunk's LSN is the one from which the copy is consistent.
+func (s *SeedSource) ReadChunk(ctx context.Context, first uint32, n int) (Chunk, error) {
+	if first == 0 || n <= 0 {
+		return Chunk{}, s.db.wrap("seed from", errors.New("pages are counted from 1"))
+	}
+	v := s.db.pin(false)
+	defer s.db.vers.unpin(v)
+	c := Chunk{First: first, LSN: v.LSN, Size: v.Pages, Digest: v.Digest}
+	last := min(uint64(first)+uint64(n)-1, uint64(v.Pages))
+	if uint64(first) > last {
+		return c, nil
+	}
+	c.Pages = make([]byte, 0, (last-uint64(first)+1)*PageSize)
+	for no := first; uint64(no) <= last; no++ {
+		if err := ctx.Err(); err != nil {
+			return Chunk{}, context.Cause(ctx)
+		}
+		p, err := s.page(v, no)
+		if err != nil {
+			return Chunk{}, s.db.wrap("seed from", err)
+		}
+		c.Pages = append(c.Pages, p.Data[:]...)
+		c.LSNs = append(c.LSNs, p.LSN)
+		c.Hashes = append(c.Hashes, p.Hash)
+	}
+	return c, nil
+}
+
+// page reads past the cache, which is for those who read again.
+func (s *SeedSource) page(v *logvfs.Version, no uint32) (*logvfs.Page, error) {
+	p := v.Changed(no)
+	if p == nil {
+		var err error
+		if p, err = s.db.loadOnce(no, v.LSN); err != nil {
+			return nil, err
+		}
+	}
+	if p == nil {
+		return &logvfs.Page{}, nil
+	}
+	return p, nil
+}
+
+// Close lets the log go.
+func (s *SeedSource) Close() { s.db.dropLog(s) }

@@ -1,0 +1,268 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"linkspan/lsn"
+	"linkspan/pagelog"
+	"linkspan/storage/logvfs"
+)
+
+// SeedTarget receives a seeding. What it was given survives a crash: reopen it and continue at Progress. For one
+// goroutine at a time.
+type SeedTarget struct {
+	db *DB
+	o  Options
+	// state is what the next sync commits.
+	state meta
+	// unsynced are the bytes installed since the last sync.
+	unsynced int64
+	complete bool
+	size     uint32
+	final    Chunk
+	closed   bool
+}
+
+// SeedProgress is where a seeding continues.
+type SeedProgress struct {
+	// Header is as given at the start; of it ID, Epoch, LogFrom and LogOffset survive a crash.
+	Header SeedHeader
+	// NextPage is the first page not yet installed.
+	NextPage uint32
+	// LogAt is the last LSN of the log received; continue after it.
+	LogAt lsn.LSN
+	// ConsistentAt is the latest LSN of an installed chunk: Finish needs log up to it.
+	ConsistentAt lsn.LSN
+}
+
+// seedSync is how much a target installs between two syncs.
+const seedSync = 64 << 20
+
+// CreateSeedTarget begins to receive a seeding in o.Dir, which must be absent or empty.
+func CreateSeedTarget(ctx context.Context, o Options, h SeedHeader) (*SeedTarget, error) {
+	at := logvfs.Position{VLF: h.LogFrom.VLF, Offset: h.LogOffset}
+	m := meta{id: h.ID, role: roleSeeding, epoch: h.Epoch, at: h.LogFrom, end: at, time: h.LogTime, from: at, fromLSN: h.LogFrom,
+		nextPage: 1, until: h.LogFrom, controls: h.Controls}
+	if h.LogFrom.VLF == 0 || h.LogOffset < pagelog.SegmentHeaderSize || len(h.Controls) > maxControls {
+		return nil, fmt.Errorf("seed database %s: the header is not one: log from %s, offset %d", o.Name, h.LogFrom, h.LogOffset)
+	}
+	db, err := createFiles(o, m)
+	if err != nil {
+		return nil, fmt.Errorf("seed database %s: %w", o.Name, err)
+	}
+	db.wal.prev = h.LogPrev
+	if err := db.wal.next(at.VLF, at.Offset, 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("seed database %s: %w", o.Name, err), db.closeFiles())
+	}
+	db.wal.prev = h.LogFrom
+	db.wal.segs[0].prev = h.LogFrom
+	return &SeedTarget{db: db, o: o, state: m}, ctx.Err()
+}
+
+// OpenSeedTarget continues one that was interrupted.
+func OpenSeedTarget(ctx context.Context, o Options) (*SeedTarget, error) {
+	o = o.withDefaults()
+	t, err := openSeedTarget(o)
+	if err != nil {
+		return nil, fmt.Errorf("continue seeding database %s: %w", o.Name, err)
+	}
+	return t, ctx.Err()
+}
+
+func openSeedTarget(o Options) (*SeedTarget, error) {
+	db, err := openFiles(o)
+	if err != nil {
+		return nil, err
+	}
+	m := db.meta.cur
+	if m.role != roleSeeding {
+		return nil, errors.Join(errors.New("it is not being seeded"), db.closeFiles())
+	}
+	tail, err := findTail(o.FS, o.Dir, m)
+	if err == nil {
+		db.replica.Store(true)
+		err = db.continueLog(tail)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.wal.close(false), db.closeFiles())
+	}
+	db.base.digest = m.digest
+	return &SeedTarget{db: db, o: o, state: m}, nil
+}
+
+// Progress tells where to continue.
+func (t *SeedTarget) Progress() SeedProgress {
+	m := &t.state
+	return SeedProgress{Header: SeedHeader{ID: m.id, Epoch: m.epoch, LogFrom: m.at, LogOffset: m.end.Offset, LogTime: m.time, Controls: m.controls},
+		NextPage: m.nextPage, LogAt: t.db.wal.prev, ConsistentAt: m.until}
+}
+
+func (t *SeedTarget) wrap(err error) error { return t.db.wrap("seed", err) }
+
+// InstallChunk checks the pages against their hashes and stores them. Chunks come in order of pages, without gaps; the
+// last has no pages.
+func (t *SeedTarget) InstallChunk(ctx context.Context, c Chunk) error {
+	if err := t.check(ctx, &c); err != nil {
+		return t.wrap(err)
+	}
+	for i := range c.LSNs {
+		no := c.First + uint32(i)
+		p := &logvfs.Page{LSN: c.LSNs[i], Hash: c.Hashes[i]}
+		copy(p.Data[:], c.Pages[i*PageSize:])
+		if got := pagelog.Hash(no, &p.Data); got != p.Hash {
+			return t.wrap(fmt.Errorf("%w: page %d of LSN %s arrived with hash %s, it should be %s", ErrDigest, no, p.LSN, got, p.Hash))
+		}
+		if err := t.db.base.writeOnce(no, p); err != nil {
+			return t.wrap(err)
+		}
+		t.state.digest.XOR(p.Hash)
+	}
+	t.state.nextPage += uint32(len(c.LSNs))
+	t.state.until = lsn.Latest(t.state.until, c.LSN)
+	t.unsynced += int64(len(c.Pages))
+	if len(c.LSNs) == 0 {
+		t.complete, t.size, t.final = true, c.Size, c
+	}
+	if t.complete || t.unsynced >= seedSync {
+		return t.wrap(t.sync())
+	}
+	return nil
+}
+
+func (t *SeedTarget) check(ctx context.Context, c *Chunk) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case t.closed:
+		return ErrClosed
+	case t.complete:
+		return errors.New("the last chunk was installed already")
+	case c.First != t.state.nextPage:
+		return fmt.Errorf("%w: page %d is offered, page %d is next", ErrGap, c.First, t.state.nextPage)
+	case len(c.Pages) != len(c.LSNs)*PageSize || len(c.Hashes) != len(c.LSNs):
+		return errors.New("the chunk's parts are not equally long")
+	case c.LSN.Less(t.state.at):
+		return fmt.Errorf("%w: chunk of LSN %s, the seeding began at %s", ErrGap, c.LSN, t.state.at)
+	case len(c.LSNs) == 0 && c.First <= c.Size:
+		return fmt.Errorf("%w: the chunk of page %d is empty, but the database has %d pages", ErrGap, c.First, c.Size)
+	}
+	return nil
+}
+
+// sync commits what was installed.
+func (t *SeedTarget) sync() error {
+	if err := t.db.base.sync(); err != nil {
+		return err
+	}
+	if err := t.db.wal.flush(); err != nil {
+		return err
+	}
+	t.unsynced = 0
+	return t.db.meta.write(t.state)
+}
+
+// ApplyLog stores a batch's records, which must continue Progress().LogAt; those it has already are skipped.
+func (t *SeedTarget) ApplyLog(ctx context.Context, records []byte) error {
+	if ctx.Err() != nil {
+		return t.wrap(context.Cause(ctx))
+	}
+	if t.closed {
+		return t.wrap(ErrClosed)
+	}
+	plan, err := planRuns(t.db.wal, records, t.state.epoch)
+	if err != nil {
+		return t.wrap(err)
+	}
+	return t.wrap(plan.write(t.db.wal))
+}
+
+// Finish makes the copy a replica and opens it, once the empty last chunk is installed and the log reaches its LSN.
+func (t *SeedTarget) Finish(ctx context.Context) (*DB, error) {
+	if err := t.ready(ctx); err != nil {
+		return nil, t.wrap(err)
+	}
+	if err := t.seal(); err != nil {
+		return nil, t.wrap(errors.Join(err, t.Close()))
+	}
+	if err := t.Close(); err != nil {
+		return nil, err
+	}
+	db, err := Open(ctx, t.o)
+	if err != nil {
+		return nil, err
+	}
+	if v := db.marks.publishedVersion(); v.LSN == t.final.LSN && v.Digest != t.final.Digest {
+		err := fmt.Errorf("%w at %s: the source had %s, this copy's pages give %s", ErrDigest, v.LSN, t.final.Digest, v.Digest)
+		return nil, t.wrap(errors.Join(err, db.Close()))
+	}
+	return db, nil
+}
+
+func (t *SeedTarget) ready(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case t.closed:
+		return ErrClosed
+	case !t.complete:
+		return fmt.Errorf("page %d is still missing", t.state.nextPage)
+	case t.db.wal.prev.Less(t.state.until):
+		return fmt.Errorf("%w: the log is there up to %s, the copy needs it up to %s", ErrGap, t.db.wal.prev, t.state.until)
+	}
+	return nil
+}
+
+// seal makes what was installed a base file that recovery brings to the end of the log.
+func (t *SeedTarget) seal() error {
+	most, err := t.mostPages()
+	if err != nil {
+		return err
+	}
+	// Pages beyond the size at the last chunk were zeros then, whatever they had been before.
+	for no := t.size + 1; no <= max(most, t.state.nextPage-1); no++ {
+		_, hash, err := t.db.base.replaced(no)
+		if err != nil {
+			return err
+		}
+		if no < t.state.nextPage {
+			t.state.digest.XOR(hash)
+		}
+		if err := t.db.base.writeOnce(no, &logvfs.Page{LSN: t.state.until}); err != nil {
+			return err
+		}
+	}
+	t.state.role, t.state.pages = roleReplica, t.size
+	return t.sync()
+}
+
+// mostPages is the largest size the database had in the log received.
+func (t *SeedTarget) mostPages() (uint32, error) {
+	tail, err := findTail(t.db.o.FS, t.db.o.Dir, t.db.meta.cur)
+	if err != nil {
+		return 0, err
+	}
+	most := t.size
+	from := &logvfs.Version{LSN: t.state.at, End: t.state.end}
+	err = tail.each(t.db.o.FS, t.db.o.Dir, from, func(h *pagelog.Header, body []byte, _ logvfs.Position) error {
+		if t.state.until.Less(h.LSN) || h.Kind != pagelog.KindPages {
+			return nil
+		}
+		c := pagelog.ParseChanges(body)
+		for c.Next() {
+			most = max(most, c.Page)
+		}
+		return c.Err()
+	})
+	return most, err
+}
+
+// Close leaves the seeding to be continued. Idempotent, and harmless after Finish.
+func (t *SeedTarget) Close() error {
+	if t.closed {
+		return nil
+	}
+	t.closed = true
+	return t.wrap(errors.Join(t.db.wal.flush(), t.db.wal.close(false), t.db.closeFiles()))
+}

@@ -1,0 +1,141 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"linkspan/lsn"
+	"linkspan/pagelog"
+	"linkspan/storage/logvfs"
+)
+
+// BadPage is one page that is not what was written.
+type BadPage struct {
+	Page             uint32
+	LSN              lsn.LSN
+	Expected, Actual Digest
+	File             string
+	Offset           int64
+	// Reason says what was wrong in words.
+	Reason string
+	cause  error
+}
+
+// Error implements error.
+func (p *BadPage) Error() string { return p.err().Error() }
+
+// Report is the outcome of Verify.
+type Report struct {
+	// LSN is the version that was read, Pages its size, Digest what its pages gave.
+	LSN            lsn.LSN
+	Pages          uint32
+	Digest         Digest
+	ExpectedDigest Digest
+	Started, Ended time.Time
+	Bad            []BadPage
+}
+
+// OK reports whether nothing bad was found.
+func (r *Report) OK() bool { return len(r.Bad) == 0 && r.Digest == r.ExpectedDigest }
+
+// Verify makes a checkpoint, then reads every page of the published version, past every cache but the operating
+// system's, and compares it with its hash. Bad pages are in the report; the error is for what kept it from looking.
+// progress may be nil.
+func (db *DB) Verify(ctx context.Context, progress func(done, total uint32)) (Report, error) {
+	r := Report{Started: db.o.Clock.Now()}
+	if err := db.Checkpoint(ctx); err != nil {
+		return r, err
+	}
+	v := db.pin(false)
+	defer db.vers.unpin(v)
+	r.LSN, r.Pages, r.ExpectedDigest = v.LSN, v.Pages, v.Digest
+	for no := uint32(1); no <= v.Pages; no++ {
+		if err := ctx.Err(); err != nil {
+			return r, db.wrap("verify", context.Cause(ctx))
+		}
+		if progress != nil && no%1024 == 0 {
+			progress(no, v.Pages)
+		}
+		db.verifyPage(v, no, &r)
+	}
+	r.Ended = db.o.Clock.Now()
+	db.verifiedMu.Lock()
+	defer db.verifiedMu.Unlock()
+	db.verified = r
+	if db.Err() != nil && !errors.Is(db.Err(), ErrDigest) {
+		return r, db.wrap("verify", db.Err())
+	}
+	return r, nil
+}
+
+// verifyPage adds one page to the report: what the disk holds, and what the version has in memory of it.
+func (db *DB) verifyPage(v *logvfs.Version, no uint32, r *Report) {
+	changed := v.Changed(no)
+	mu := &db.base.shard[no%uint32(len(db.base.shard))]
+	mu.RLock()
+	p, bad := db.base.readDisk(no)
+	mu.RUnlock()
+	if bad != nil {
+		r.Bad = append(r.Bad, *bad)
+		return
+	}
+	if changed != nil {
+		if got := pagelog.Hash(no, &changed.Data); got != changed.Hash {
+			r.Bad = append(r.Bad, BadPage{Page: no, LSN: changed.LSN, Expected: changed.Hash, Actual: got, Reason: "incorrect checksum in memory"})
+		}
+		p = changed
+	} else if p != nil && v.LSN.Less(p.LSN) { // overwritten since by a checkpoint
+		p, _ = db.vers.find(no, v.LSN)
+	}
+	if p != nil {
+		r.Digest.XOR(p.Hash)
+	}
+}
+
+// LastVerified is the report of the last full Verify since Open; its Ended is zero when there was none.
+func (db *DB) LastVerified() Report {
+	db.verifiedMu.Lock()
+	defer db.verifiedMu.Unlock()
+	return db.verified
+}
+
+// Stats are figures for views.
+type Stats struct {
+	// Pages is the size of the published version; DirtyPages those held in memory until the next checkpoint.
+	Pages      uint32
+	DirtyPages int
+	// LogBytes is the log held, and Segments the number of its files.
+	LogBytes int64
+	Segments int
+	// OldestLSN is the LSN after which log is still held.
+	OldestLSN     lsn.LSN
+	CheckpointLSN lsn.LSN
+	// Commits, Records and RecordBytes count since Open; Syncs the log's fsyncs and Checkpoints the checkpoints.
+	Commits, Records, RecordBytes, Syncs, Checkpoints int64
+	// Readers is the borrowed read connections, WritersWaiting the queue for the turn.
+	Readers, WritersWaiting int
+	// CommitTime is when the published version was committed.
+	CommitTime time.Time
+}
+
+// Stats returns present figures.
+func (db *DB) Stats() Stats {
+	v := db.marks.publishedVersion()
+	s := Stats{Pages: v.Pages, DirtyPages: v.Dirty(), Commits: db.commits.Load(), Records: db.records.Load(), RecordBytes: db.wal.written.Load(),
+		Syncs: db.wal.syncs.Load(), Checkpoints: db.ckptDone.Load(), WritersWaiting: int(db.waiting.Load()), CommitTime: time.Unix(0, v.Time)}
+	for i, seg := range db.wal.segments() {
+		if i == 0 {
+			s.OldestLSN = seg.prev
+		}
+		s.LogBytes += seg.end - seg.start
+		s.Segments++
+	}
+	if at := db.ckptAt.Load(); at != nil {
+		s.CheckpointLSN = *at
+	}
+	db.conns.mu.Lock()
+	defer db.conns.mu.Unlock()
+	s.Readers = db.conns.borrowed
+	return s
+}
