@@ -239,10 +239,17 @@ func (w *Writer) Flush() error {
 	return nil
 }
 
+// keepBuffer is the largest buffer that a Writer keeps between two messages: idle connections are many.
+const keepBuffer = 16 << 10
+
 // End ends the message and hands it on.
 func (w *Writer) End() error {
 	w.shut(StatusEOM)
-	return w.out()
+	err := w.out()
+	if cap(w.buf) > keepBuffer {
+		w.buf = nil
+	}
+	return err
 }
 
 func (w *Writer) out() error {

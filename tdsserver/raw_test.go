@@ -2,11 +2,14 @@ package tdsserver_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -15,6 +18,8 @@ import (
 	"unicode/utf16"
 
 	"linkspan/sqlapi"
+	"linkspan/sqlerr"
+	"linkspan/sqltype"
 	"linkspan/tds"
 	"linkspan/tdsserver"
 )
@@ -343,6 +348,114 @@ func TestMalformedRequests(t *testing.T) {
 		t.Errorf("a PRELOGIN in a session was answered by %q", b)
 	}
 	eventually(t, "the sessions to end", func() bool { return s.Sessions() == 0 })
+}
+
+// A call answers with DONEINPROC, RETURNSTATUS, RETURNVALUE and DONEPROC, in this order, and says that more follows in
+// all but the last.
+func TestTokensOfACall(t *testing.T) {
+	t.Parallel()
+	b := &backend{call: func(_ context.Context, _ *session, c sqlapi.Call, out sqlapi.ResultSink) error {
+		if c.Name == "fails" {
+			return errors.Join(out.Message(sqlerr.New(8134)), out.Done(sqlapi.Done{Command: sqlapi.CmdSelect}))
+		}
+		return errors.Join(
+			out.Done(sqlapi.Done{Command: sqlapi.CmdInsert, Rows: 1, HasRows: true}),
+			out.Done(sqlapi.Done{Command: sqlapi.CmdUpdate, Rows: 2, HasRows: true}),
+			out.ReturnValue(sqlapi.Param{Type: sqltype.Type{Kind: sqltype.Int}, Value: sqltype.IntOf(sqltype.Int, 5)}))
+	}}
+	c := dial(t, start(t, b))
+	c.login(t, "sa", "Pa$$w0rd")
+	head := batch("")[:22:22]
+	output := append([]byte{2}, append(utf16le("@h"), 1, 0x26, 4, 0)...)
+	c.send(t, 3, append(append(head, 0xff, 0xff, 13, 0, 0, 0), output...))
+	want := "ff1100c3000100000000000000" + "ff1100c5000200000000000000" + // DONEINPROC, more, count
+		"ac0000" + "0240006800" + "01" + "00000000" + "0100" + "260404" + "05000000" + // the name as it was sent
+		"7900000000" + "fe0000e0000000000000000000"
+	if got := hex.EncodeToString(c.receive(t)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	// Two calls in one message, the second of which fails: one answer, one end.
+	two := append(append(head, 0xff, 0xff, 13, 0, 0, 0), 0xff)
+	two = append(append(append(two, 5, 0), utf16le("fails")...), 0, 0)
+	c.send(t, 3, two)
+	answer := c.receive(t)
+	if !bytes.Contains(answer, []byte{0xfe, 1, 0, 0xe0, 0}) {
+		t.Errorf("the first call ends with more to come, but the answer is %x", answer)
+	}
+	if tok, status := done(t, answer); tok != 0xfe || status != 2 {
+		t.Errorf("the failed call ends with %x, status %x", tok, status)
+	}
+}
+
+// What a session flushes arrives while the request goes on.
+func TestFlush(t *testing.T) {
+	t.Parallel()
+	seen := make(chan struct{})
+	b := &backend{batches: map[string]script{"progress": func(_ context.Context, _ *session, out sqlapi.ResultSink) error {
+		err := errors.Join(out.Message(sqlerr.Raise(0, 0, 1, "half way")), out.(sqlapi.Flusher).Flush(), out.(sqlapi.Flusher).Flush())
+		<-seen
+		return errors.Join(err, out.Done(sqlapi.Done{}))
+	}}}
+	c := dial(t, start(t, b))
+	c.login(t, "sa", "Pa$$w0rd")
+	c.send(t, 1, batch("progress"))
+	var got []byte
+	for !bytes.Contains(got, utf16le("half way")) {
+		p := make([]byte, 512)
+		n, err := c.rw.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, p[:n]...)
+	}
+	close(seen)
+	if tok, status := done(t, c.receive(t)); tok != 0xfd || status != 0 {
+		t.Errorf("the answer ends with %x, status %x", tok, status)
+	}
+}
+
+// Sessions with flipped, cut and repeated bytes: whatever comes of them, the server goes on and serves others.
+func TestMutatedSessions(t *testing.T) {
+	t.Parallel()
+	s := start(t, &backend{call: echo}, func(o *tdsserver.Options) { o.Encryption, o.LoginTimeout = tdsserver.Optional, time.Second })
+	var whole bytes.Buffer
+	record := &client{rw: &whole}
+	record.send(t, 18, prelogin(2))
+	record.send(t, 16, login7("sa", "Pa$$w0rd"))
+	record.send(t, 1, batch("select 1"))
+	rpc := append(batch("")[:22:22], 0xff, 0xff, 10, 0, 0, 0)
+	for _, text := range []string{"select @p", "@p nvarchar(10)", "x"} {
+		v := utf16le(text)
+		rpc = append(append(rpc, 0, 0, 0xe7, 0x40, 0x1f, 9, 4, 0xd0, 0, 0x34, byte(len(v)), 0), v...)
+	}
+	record.send(t, 3, rpc)
+	record.send(t, 6, nil)
+	record.send(t, 14, append(batch("")[:22:22], 5, 0, 2, 0))
+	good := dial(t, s)
+	good.login(t, "sa", "Pa$$w0rd")
+	seed := uint64(time.Now().UnixNano())
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	for round := range 300 {
+		b := bytes.Clone(whole.Bytes())
+		for range 1 + rnd.IntN(4) {
+			b[rnd.IntN(len(b))] = byte(rnd.Uint32())
+		}
+		if at := rnd.IntN(len(b)); rnd.IntN(3) == 0 {
+			b = append(b[:at], b[min(len(b), at+rnd.IntN(50)):]...)
+		}
+		c := dialPlain(t, s)
+		_, _ = c.nc.Write(b)
+		_ = c.nc.(*net.TCPConn).CloseWrite()
+		c.closed(t)
+		if round%20 == 0 {
+			good.send(t, 1, batch("select 1"))
+			if _, status := done(t, good.receive(t)); status != 0x10 {
+				t.Fatalf("seed %d, round %d: the other session got status %x", seed, round, status)
+			}
+		}
+	}
+	_ = good.nc.Close()
+	eventually(t, "all sessions to end", func() bool { return s.Sessions() == 0 && s.b.open.Load() == 0 })
 }
 
 type lockedBuffer struct {

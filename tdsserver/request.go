@@ -69,8 +69,8 @@ func (t *turn) end() bool {
 	return t.attention.Swap(false)
 }
 
-// keepBuffer is the largest message buffer that is kept for the next message.
-const keepBuffer = 64 << 10
+// keepBuffer is the largest buffer that a connection keeps from one message to the next: idle connections are many.
+const keepBuffer = 16 << 10
 
 // read reads messages until the stream ends. It closes in.
 func (c *conn) read(ctx context.Context, cancel context.CancelCauseFunc, in chan<- request) {

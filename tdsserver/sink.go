@@ -66,9 +66,7 @@ func (s *sink) spill(limit int) error {
 		return nil
 	}
 	_, err := s.c.wr.Write(s.buf)
-	if s.buf = s.buf[:0]; cap(s.buf) > 4*keepBuffer {
-		s.buf = nil
-	}
+	s.buf = s.buf[:0]
 	return err
 }
 
@@ -285,6 +283,9 @@ func (s *sink) abort(err error) error {
 func (s *sink) flushAll(end bool, why error) error {
 	if err := s.spill(0); err != nil {
 		return err
+	}
+	if cap(s.buf) > keepBuffer {
+		s.buf = nil
 	}
 	if err := s.c.wr.End(); err != nil {
 		return fmt.Errorf("send the answer: %w", err)
