@@ -155,10 +155,21 @@ var windowsCollations = map[uint32]string{
 func (s *Set) FileListOnly() [][]Field {
 	rows := make([][]Field, 0, len(s.Files))
 	for i := range s.Files {
-		rows = append(rows, s.Files[i].fields())
+		row := s.Files[i].fields()
+		if s.Major >= severalPasses {
+			row[backupSizeColumn] = unknown("BackupSizeInBytes")
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }
+
+// severalPasses is the first version (SQL Server 2019) that may back a file up in several passes; the header then counts
+// the last one only. backupSizeColumn is the place of BackupSizeInBytes.
+const (
+	severalPasses    = 15
+	backupSizeColumn = 12
+)
 
 func (f *File) fields() []Field {
 	kind := unknown("Type")

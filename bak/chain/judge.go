@@ -28,6 +28,9 @@ func windows(p *planner) []Window {
 					w.To = end.Started
 				}
 			}
+			if e := p.witness(&Plan{Reach: w.ToLSN, At: w.To}); e != nil {
+				w.To = e.Header.Started
+			}
 			ws = append(ws, w)
 		}
 	}
@@ -48,7 +51,7 @@ func windows(p *planner) []Window {
 
 // findGaps names what is missing between the windows, and before logs that no window reaches.
 func (l *Life) findGaps(p *planner, line []*Set) {
-	if l.Model != bak.ModelSimple {
+	if l.Model != bak.ModelSimple && len(p.logs) > 0 {
 		l.logGaps(p)
 	}
 	l.baseGaps(p, line)
@@ -132,10 +135,16 @@ func (l *Life) judge(o Options, latest *Set) {
 	case !o.StopAt.IsZero() && !l.Plan.Exact:
 		l.Broken = fmt.Sprintf("the files reach %s, not %s: a log backup is missing that begins at LSN %s or before and was started at %s or later",
 			stamp(l.Plan.At), stamp(o.StopAt), l.Plan.Reach.Decimal(), stamp(o.StopAt))
+	case l.Model != bak.ModelSimple && o.StopAt.IsZero() && !l.Plan.Reach.Less(newest(l.sets)) && !hasLogs(l.sets):
+		l.Note = "there are no log backups here: it can be restored only to the ends of its full and differential backups"
 	case o.StopAt.IsZero() && l.Plan.Reach.Less(newest(l.sets)):
 		l.Broken = fmt.Sprintf("the files reach LSN %s (%s), but there are files up to LSN %s (%s)", l.Plan.Reach.Decimal(), stamp(l.Plan.At),
 			newest(l.sets).Decimal(), stamp(latest.Header.Finished))
 	}
+}
+
+func hasLogs(sets []*Set) bool {
+	return slices.ContainsFunc(sets, func(s *Set) bool { return s.Header.Type == bak.Log })
 }
 
 // noBase says why nothing can be restored.
