@@ -76,13 +76,13 @@ const keepBuffer = 16 << 10
 func (c *conn) read(ctx context.Context, cancel context.CancelCauseFunc, in chan<- request) {
 	defer close(in)
 	defer cancel(errClientGone)
-	// A message is decoded before the one after the next is read, so two buffers are enough.
-	var buffers [2][]byte
+	// A request is handed over only after the one before has ended, so two buffers in turn are enough.
+	var buffer, other []byte
 	busy := false
-	for n := 0; ; n++ {
-		m, err := c.rd.Next(c.s.opts.MaxRequest, buffers[n%2])
-		if buffers[n%2] = m.Payload; cap(m.Payload) > keepBuffer {
-			buffers[n%2] = nil
+	for {
+		m, err := c.rd.Next(c.s.opts.MaxRequest, buffer)
+		if buffer = m.Payload; cap(buffer) > keepBuffer {
+			buffer = nil
 		}
 		if err == nil && m.Type == tds.PacketAttention {
 			if !c.turn.interrupt() && !hand(ctx, in, request{attention: true}) {
@@ -107,6 +107,7 @@ func (c *conn) read(ctx context.Context, cancel context.CancelCauseFunc, in chan
 			rcancel(errClientGone)
 			return
 		}
+		buffer, other = other, buffer
 		if err != nil { // the connection ends once the client was told
 			<-ctx.Done()
 			return
