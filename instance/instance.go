@@ -15,9 +15,11 @@ import (
 
 	"linkspan/hadr"
 	"linkspan/internal/fsx"
+	"linkspan/rel"
 	"linkspan/sqlerr"
 	"linkspan/storage"
 	"linkspan/trust"
+	"linkspan/tsql/exec"
 )
 
 // Instance is an open server. Safe for concurrent use.
@@ -29,9 +31,12 @@ type Instance struct {
 	docs   *documents
 	keeper *trust.Keeper
 	hadr   *hadr.Manager
+	engine *exec.Engine
 	// views are those of every database, msdb those of msdb alone.
-	views, msdb viewSet
-	errors      recentErrors
+	views, msdb  viewSet
+	catalogViews rel.Views
+	sessions     sessionList
+	errors       recentErrors
 
 	// ddl is held while the set of databases or what master remembers of one changes. Lock order: ddl before mu.
 	ddl sync.Mutex
@@ -76,6 +81,9 @@ func (in *Instance) start(ctx context.Context) error {
 		return err
 	}
 	if err := in.openReplicas(ctx); err != nil {
+		return err
+	}
+	if err := in.openEngine(); err != nil {
 		return err
 	}
 	if err := in.openDatabases(ctx); err != nil {
@@ -283,7 +291,7 @@ func (in *Instance) close() error {
 	in.mu.Lock()
 	in.closed = true
 	in.mu.Unlock()
-	var errs []error
+	errs := []error{in.sessions.close()}
 	if in.hadr != nil {
 		errs = append(errs, in.hadr.Close())
 	}

@@ -37,6 +37,8 @@ func (in *Instance) openReplicas(ctx context.Context) error {
 	in.views = viewSet{}
 	in.views.add(m.Views()...)
 	in.views.add(in.databaseViews()...)
+	in.views.add(in.loginViews()...)
+	in.views.add(in.sessionViews()...)
 	in.msdb = viewSet{}
 	in.msdb.add(in.backupSet())
 	return nil

@@ -22,6 +22,8 @@ var sessionMessages = map[int32]entry{
 	6401:  {16, "Cannot roll back %s. No transaction or savepoint of that name was found."},
 	10704: {15, "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW statement inside a CATCH block, or add error parameters to the THROW statement."},
 	17803: {20, "%s; the connection has been closed. Use a newer client library."},
+	6104:  {16, "Cannot use KILL to kill your own process."},
+	6106:  {16, "Process ID %s is not an active process ID."},
 	17809: {20, "Could not connect because the maximum number of '%d' user connections has already been reached."},
 	17828: {20, "The prelogin packet used to open the connection is structurally invalid; the connection has been closed. Please contact the vendor of the client library."},
 	17830: {20, "Network error code 0x%x occurred while establishing a connection; the connection has been closed."},

@@ -1,0 +1,167 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"linkspan/sqlapi"
+	"linkspan/sqlerr"
+	"linkspan/tsql/ast"
+	"linkspan/tsql/exec"
+)
+
+// admin runs the statements about the instance (exec.Admin).
+type admin struct{ in *Instance }
+
+// Run implements exec.Admin.
+func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqlapi.ResultSink) error {
+	switch s := s.(type) {
+	case *ast.CreateMasterKey, *ast.AlterMasterKey, *ast.OpenMasterKey, *ast.CloseMasterKey, *ast.DropMasterKey,
+		*ast.CreateCertificate, *ast.DropCertificate:
+		return a.trust(ctx, s, out)
+	case *ast.CreateEndpoint:
+		return a.in.createEndpoint(ctx, s)
+	case *ast.DropEndpoint:
+		if s.IfExists && !a.in.hasEndpoint(s.Name) {
+			return nil
+		}
+		return a.in.hadr.DropEndpoint(ctx, s.Name)
+	case *ast.CreateGroup:
+		return a.in.createGroup(ctx, s, out)
+	case *ast.AlterGroup:
+		return a.in.alterGroup(ctx, s)
+	case *ast.DropGroup:
+		return a.in.hadr.DropGroup(ctx, s.Name)
+	case *ast.CreateDatabase:
+		return a.in.createDatabase(ctx, s)
+	case *ast.AlterDatabase:
+		return a.in.alterDatabase(ctx, s, c.Database, out)
+	case *ast.DropDatabase:
+		return a.dropDatabases(ctx, s)
+	case *ast.Backup:
+		return a.backup(ctx, s, out)
+	case *ast.DBCC:
+		return a.dbcc(ctx, c, s, out)
+	case *ast.Checkpoint:
+		return a.checkpoint(ctx, c)
+	case *ast.Kill:
+		return a.kill(c, s)
+	case *ast.Permission:
+		return a.permission(s)
+	default:
+		return unsupported(statementName(s), "see docs/parity.md for what is served")
+	}
+}
+
+func (a admin) trust(ctx context.Context, s ast.Statement, out sqlapi.ResultSink) error {
+	k := a.in.keeper
+	switch s := s.(type) {
+	case *ast.CreateMasterKey:
+		return a.in.createMasterKey(ctx, s)
+	case *ast.AlterMasterKey:
+		return a.in.alterMasterKey(ctx, s)
+	case *ast.OpenMasterKey:
+		return k.OpenMasterKey(s.Password)
+	case *ast.CloseMasterKey:
+		return nil // the service master key keeps it open
+	case *ast.DropMasterKey:
+		return k.DropMasterKey(ctx)
+	case *ast.CreateCertificate:
+		return a.in.createCertificate(ctx, s, out)
+	case *ast.DropCertificate:
+		if s.IfExists && k.ByName(s.Name) == nil {
+			return nil
+		}
+		return k.DropCertificate(ctx, s.Name)
+	}
+	return nil
+}
+
+func (in *Instance) hasEndpoint(name string) bool {
+	e, ok := in.hadr.Endpoint()
+	return ok && strings.EqualFold(e.Name, name)
+}
+
+func (a admin) dropDatabases(ctx context.Context, s *ast.DropDatabase) error {
+	for _, n := range s.Names {
+		if err := a.in.dropDatabase(ctx, n.Name, s.IfExists); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backup translates BACKUP. Options that change what a file would hold are accepted: the null device holds nothing.
+func (a admin) backup(ctx context.Context, s *ast.Backup, out sqlapi.ResultSink) error {
+	r := BackupRequest{Database: s.Database.Name, Log: s.Log, CopyOnly: ast.FindOption(s.Options, "COPY_ONLY") != nil}
+	if ast.FindOption(s.Options, "DIFFERENTIAL") != nil {
+		return unsupported("BACKUP … WITH DIFFERENTIAL", "take a full backup")
+	}
+	if s.Log && (ast.FindOption(s.Options, "NORECOVERY") != nil || ast.FindOption(s.Options, "STANDBY") != nil) {
+		return unsupported("BACKUP LOG … WITH NORECOVERY", "back up the log without it")
+	}
+	if len(s.Files) > 0 || len(s.Mirrors) > 0 {
+		return unsupported("BACKUP of files, and MIRROR TO", "back up the whole database to one device")
+	}
+	if o := ast.FindOption(s.Options, "NAME"); o != nil {
+		r.Name, _ = text(o.Value)
+	}
+	for _, d := range s.To {
+		path, ok := text(d.Value)
+		if !ok || d.Kind != "DISK" {
+			return unsupported("BACKUP to "+d.Kind, "use TO DISK = 'NUL'")
+		}
+		r.Devices = append(r.Devices, path)
+	}
+	return a.in.backup(ctx, r, out)
+}
+
+// text is the value of a string literal.
+func text(e ast.Expr) (string, bool) {
+	l, ok := e.(*ast.Literal)
+	if !ok {
+		return "", false
+	}
+	return l.Text, true
+}
+
+func (a admin) checkpoint(ctx context.Context, c exec.Caller) error {
+	d, err := a.in.Find(c.Database)
+	if err != nil {
+		return err
+	}
+	db, err := d.Storage()
+	if err != nil {
+		return err
+	}
+	return db.Checkpoint(ctx)
+}
+
+func (a admin) kill(c exec.Caller, s *ast.Kill) error {
+	t, _ := text(s.Session)
+	for _, x := range a.in.sessions.all() {
+		if fmt.Sprint(x.ID()) != t {
+			continue
+		}
+		if x.ID() == c.Session {
+			return sqlerr.New(6104)
+		}
+		x.Kill(sqlerr.New(596))
+		return nil
+	}
+	return sqlerr.New(6106, t)
+}
+
+// permission accepts what every login here may do anyway and refuses to pretend the rest.
+func (a admin) permission(s *ast.Permission) error {
+	if s.Verb == "GRANT" {
+		return nil // every login is an administrator
+	}
+	return unsupported(s.Verb, "every login is an administrator; docs/parity.md says so")
+}
+
+// statementName spells a statement's kind for a refusal.
+func statementName(s ast.Statement) string {
+	return strings.ToUpper(strings.TrimPrefix(fmt.Sprintf("%T", s), "*ast."))
+}

@@ -1,0 +1,209 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"linkspan/sqltype"
+	"linkspan/tsql/exec"
+)
+
+// functions answers the functions about the server (exec.Functions); those about the catalog are the catalog's.
+type functions struct{ in *Instance }
+
+// hostFunction is one of them: args have the types of sqlfn's host table. A NULL result needs no kind.
+type hostFunction func(in *Instance, c exec.Caller, args []sqltype.Value) sqltype.Value
+
+var null sqltype.Value
+
+// hostTable are the functions by name.
+var hostTable = map[string]hostFunction{
+	"SERVERPROPERTY": func(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value { return in.serverProperty(a[0].S) },
+	"DATABASEPROPERTYEX": func(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+		return in.databaseProperty(a[0].S, a[1].S)
+	},
+	"CERT_ID":          certID,
+	"CERTENCODED":      certEncoded,
+	"CERTPROPERTY":     certProperty,
+	"DB_ID":            dbID,
+	"DB_NAME":          dbName,
+	"HAS_DBACCESS":     hasAccess,
+	"ORIGINAL_DB_NAME": func(_ *Instance, c exec.Caller, _ []sqltype.Value) sqltype.Value { return vText(c.Login.Database) },
+	"SUSER_SNAME":      loginName, "SUSER_NAME": loginName, "SYSTEM_USER": loginName, "ORIGINAL_LOGIN": loginName,
+	"SUSER_ID":  loginID,
+	"SUSER_SID": loginSID,
+	"USER_NAME": dbo, "CURRENT_USER": dbo, "SESSION_USER": dbo, "USER": dbo,
+	"USER_ID": one, "DATABASE_PRINCIPAL_ID": one,
+	"IS_SRVROLEMEMBER": serverRole,
+	"IS_MEMBER":        databaseRole, "IS_ROLEMEMBER": databaseRole,
+	"HAS_PERMS_BY_NAME":  one,
+	"CONNECTIONPROPERTY": connectionProperty,
+	"FN_HADR_IS_PRIMARY_REPLICA": func(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+		d, err := in.Find(a[0].S)
+		if err != nil {
+			return null
+		}
+		return vBit(!d.snapshot().Replica)
+	},
+	"FN_HADR_BACKUP_IS_PREFERRED_REPLICA": func(*Instance, exec.Caller, []sqltype.Value) sqltype.Value { return vBit(true) },
+}
+
+// Function implements exec.Functions.
+func (f functions) Function(ctx context.Context, c exec.Caller, name string, args []sqltype.Value) (sqltype.Value, error) {
+	if fn, ok := hostTable[name]; ok {
+		return fn(f.in, c, args), nil
+	}
+	return f.in.catalogFunction(ctx, c, name, args)
+}
+
+func certID(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+	if c := in.keeper.ByName(a[0].S); c != nil {
+		return vInt(c.ID)
+	}
+	return null
+}
+
+func certEncoded(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+	if c := in.keeper.ByID(int(a[0].N)); c != nil && a[0].Valid {
+		return sqltype.BytesOf(sqltype.VarBinary, c.DER)
+	}
+	return null
+}
+
+func certProperty(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+	c := in.keeper.ByID(int(a[0].N))
+	if c == nil || !a[0].Valid {
+		return null
+	}
+	return asText(c.Property(a[1].S))
+}
+
+// asText is a value as the nvarchar that stands for sql_variant.
+func asText(v sqltype.Value) sqltype.Value {
+	if v.IsNull() || v.K == sqltype.NVarChar {
+		return v
+	}
+	if v.K.IsBinary() {
+		return vText(fmt.Sprintf("0x%X", v.S))
+	}
+	t, err := sqltype.Convert(v, sqltype.Type{Kind: v.K, Len: len(v.S), Prec: 38}, nvarchar(4000), 121)
+	if err != nil {
+		return null
+	}
+	return t
+}
+
+func dbID(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
+	if len(a) == 0 {
+		return sqltype.IntOf(sqltype.SmallInt, int64(c.DatabaseID))
+	}
+	if d, err := in.Find(a[0].S); err == nil {
+		return sqltype.IntOf(sqltype.SmallInt, int64(d.ID()))
+	}
+	return null
+}
+
+func dbName(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
+	if len(a) == 0 {
+		return vText(c.Database)
+	}
+	if d := in.byID(int(a[0].N)); d != nil && a[0].Valid {
+		return vText(d.Name())
+	}
+	return null
+}
+
+func hasAccess(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+	d, err := in.Find(a[0].S)
+	if err != nil {
+		return null
+	}
+	_, err = d.Storage()
+	return vInt(map[bool]int{true: 1, false: 0}[err == nil])
+}
+
+// loginName is the session's login, or the login of a SID or number.
+func loginName(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
+	if len(a) == 0 {
+		return vText(c.Login.User)
+	}
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	for _, l := range in.logins {
+		if a[0].K.IsBinary() && string(l.SID) == a[0].S || a[0].K == sqltype.Int && int64(l.ID) == a[0].N {
+			return vText(l.Name)
+		}
+	}
+	return null
+}
+
+func loginID(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
+	if l := in.loginOf(c, a); l != nil {
+		return vInt(l.ID)
+	}
+	return null
+}
+
+func loginSID(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
+	if l := in.loginOf(c, a); l != nil {
+		return sqltype.BytesOf(sqltype.VarBinary, l.SID)
+	}
+	return null
+}
+
+// loginOf is the login named by the first argument, or the session's.
+func (in *Instance) loginOf(c exec.Caller, a []sqltype.Value) *loginDoc {
+	name := c.Login.User
+	if len(a) > 0 {
+		name = a[0].S
+	}
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return in.logins[in.fold(name)]
+}
+
+func dbo(*Instance, exec.Caller, []sqltype.Value) sqltype.Value { return vText("dbo") }
+func one(*Instance, exec.Caller, []sqltype.Value) sqltype.Value { return vInt(1) }
+
+var serverRoles = map[string]bool{"sysadmin": true, "serveradmin": false, "securityadmin": false, "processadmin": false, "setupadmin": false,
+	"bulkadmin": false, "diskadmin": false, "dbcreator": false, "public": true}
+
+// serverRole is 1 for sysadmin and public: every login is an administrator.
+func serverRole(_ *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+	return member(serverRoles, a[0].S)
+}
+
+var databaseRoles = map[string]bool{"db_owner": true, "public": true, "db_datareader": false, "db_datawriter": false, "db_ddladmin": false,
+	"db_accessadmin": false, "db_securityadmin": false, "db_backupoperator": false, "db_denydatareader": false, "db_denydatawriter": false}
+
+func databaseRole(_ *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
+	return member(databaseRoles, a[0].S)
+}
+
+func member(roles map[string]bool, name string) sqltype.Value {
+	is, known := roles[strings.ToLower(name)]
+	switch {
+	case !known:
+		return null
+	case is:
+		return vInt(1)
+	default:
+		return vInt(0)
+	}
+}
+
+func connectionProperty(_ *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
+	switch strings.ToLower(a[0].S) {
+	case "net_transport":
+		return vText("TCP")
+	case "protocol_type":
+		return vText("TSQL")
+	case "auth_scheme":
+		return vText("SQL")
+	case "client_net_address":
+		return vText(c.Login.Remote)
+	default:
+		return null
+	}
+}

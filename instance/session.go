@@ -1,0 +1,183 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"linkspan/rel"
+	"linkspan/sqlapi"
+	"linkspan/sqlerr"
+	"linkspan/sqltype"
+	"linkspan/tsql/exec"
+	"linkspan/tsql/sqlfn"
+)
+
+// firstSession is the lowest @@SPID of a user; the numbers below are the system's.
+const firstSession = 51
+
+// The version announced: SQL Server 2022, and what a managed instance says of itself.
+const (
+	versionMajor, versionMinor, versionBuild = 16, 0, 4175
+	managedMajor, managedMinor, managedBuild = 12, 0, 2000
+)
+
+// prepare makes the T-SQL functions known to a new SQLite connection.
+func (in *Instance) prepare(c *sqlite3.Conn) error { return sqlfn.Register(c, new(sqlfn.Env)) }
+
+// openEngine makes the T-SQL engine.
+func (in *Instance) openEngine() error {
+	e, err := exec.New(exec.Options{
+		Databases: lookup{in}, Admin: admin{in}, Procedures: procedures(in), Functions: functions{in},
+		ServerName: in.opts.serverName(), Version: in.versionText(), Service: "MSSQLSERVER", Clock: in.opts.Clock,
+		Random: func(b []byte) { _, _ = in.opts.Rand.Read(b) }, // crypto/rand never fails
+		Log:    in.opts.Log.With("component", "exec"),
+	})
+	in.engine = e
+	return err
+}
+
+// ServerInfo implements sqlapi.Backend.
+func (in *Instance) ServerInfo() sqlapi.ServerInfo {
+	i := sqlapi.ServerInfo{Program: "Microsoft SQL Server", Major: versionMajor, Minor: versionMinor, Build: versionBuild}
+	if in.opts.Kind == ManagedInstance {
+		i.Major, i.Minor, i.Build = managedMajor, managedMinor, managedBuild
+	}
+	return i
+}
+
+// Login implements sqlapi.Backend.
+func (in *Instance) Login(ctx context.Context, l sqlapi.Login, out sqlapi.ResultSink) (sqlapi.Session, error) {
+	user, err := in.authenticate(l.User, l.Password)
+	if err != nil {
+		in.opts.Log.Warn("login failed", "login", prefix(l.User, maxName), "client", l.Remote)
+		return nil, err
+	}
+	l.User, l.Password = user.Name, ""
+	id, err := in.sessions.reserve(in.opts.MaxSessions)
+	if err != nil {
+		return nil, err
+	}
+	s, err := in.engine.Open(ctx, exec.SessionOptions{ID: id, Login: l, Database: initialDatabase(l, user), Closed: func() { in.sessions.remove(id) }})
+	if err != nil {
+		in.sessions.remove(id)
+		return nil, sqlerr.New(4060, initialDatabase(l, user)).WithCause(err)
+	}
+	in.sessions.add(id, &openSession{Session: s, login: l, since: in.opts.Clock.Now()})
+	if err := s.Greet(out); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func initialDatabase(l sqlapi.Login, user *loginDoc) string {
+	switch {
+	case l.Database != "":
+		return l.Database
+	case user.Database != "":
+		return user.Database
+	default:
+		return "master"
+	}
+}
+
+// sessionList holds the open sessions by number.
+type sessionList struct {
+	mu   sync.Mutex // protects list
+	list map[int]*openSession
+}
+
+type openSession struct {
+	*exec.Session
+	login sqlapi.Login
+	since time.Time
+}
+
+// reserve takes the lowest free number, or refuses with 17809.
+func (l *sessionList) reserve(limit int) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.list) >= limit {
+		return 0, sqlerr.New(17809, limit)
+	}
+	if l.list == nil {
+		l.list = map[int]*openSession{}
+	}
+	for id := firstSession; ; id++ {
+		if _, taken := l.list[id]; !taken {
+			l.list[id] = nil
+			return id, nil
+		}
+	}
+}
+
+func (l *sessionList) add(id int, s *openSession) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list[id] = s
+}
+
+func (l *sessionList) remove(id int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.list, id)
+}
+
+// all lists the sessions by number.
+func (l *sessionList) all() []*openSession {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []*openSession
+	for _, s := range l.list {
+		if s != nil {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b *openSession) int { return a.ID() - b.ID() })
+	return out
+}
+
+// close ends every session and waits.
+func (l *sessionList) close() error {
+	var errs []error
+	for _, s := range l.all() {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// sessionViews are sys.dm_exec_sessions and sys.dm_exec_connections.
+func (in *Instance) sessionViews() []rel.View {
+	s := rel.View{Schema: "sys", Name: "dm_exec_sessions"}
+	s.Columns = append(s.Columns, key("session_id", tSmallInt), key("login_time", tDateTime), col("host_name", tSysname), col("program_name", tSysname),
+		col("host_process_id", tInt), col("client_interface_name", nvarchar(32)), key("login_name", tSysname), key("database_id", tSmallInt),
+		key("is_user_process", tBit))
+	s.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) {
+		var all [][]sqltype.Value
+		for _, x := range in.sessions.all() {
+			all = append(all, []sqltype.Value{sqltype.IntOf(sqltype.SmallInt, int64(x.ID())), vTime(x.since), vText(x.login.Hostname),
+				vText(x.login.AppName), vInt(x.login.ClientPID), vText(x.login.Library), vText(x.login.User),
+				sqltype.IntOf(sqltype.SmallInt, int64(registry{in}.ID(x.Database()))), vBit(true)})
+		}
+		return all, nil
+	})
+	c := rel.View{Schema: "sys", Name: "dm_exec_connections"}
+	c.Columns = append(c.Columns, col("session_id", tInt), key("connect_time", tDateTime), key("net_transport", nvarchar(40)),
+		col("protocol_type", nvarchar(40)), key("encrypt_option", nvarchar(40)), key("auth_scheme", nvarchar(40)), col("client_net_address", nvarchar(48)))
+	c.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) {
+		var all [][]sqltype.Value
+		for _, x := range in.sessions.all() {
+			encrypted := "FALSE"
+			if x.login.Encrypted {
+				encrypted = "TRUE"
+			}
+			all = append(all, []sqltype.Value{vInt(x.ID()), vTime(x.since), vText("TCP"), vText("TSQL"), vText(encrypted), vText("SQL"), vText(x.login.Remote)})
+		}
+		return all, nil
+	})
+	return []rel.View{s, c}
+}
