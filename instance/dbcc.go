@@ -58,8 +58,6 @@ func databaseArgument(e ast.Expr) string {
 		return e.Text
 	case *ast.Keyword:
 		return e.Word
-	case *ast.ColumnRef:
-		return e.Parts[len(e.Parts)-1]
 	default:
 		return ""
 	}
