@@ -48,4 +48,7 @@ var dataMessages = map[int32]entry{
 	8133: {16, "At least one of the result expressions in a CASE specification must be an expression other than the NULL constant."},
 	8170: {16, "Insufficient result space to convert uniqueidentifier value to char."},
 	9810: {16, "The datepart %s is not supported by date function %s for data type %s."},
+	8623: {16, "The query processor ran out of internal resources and could not produce a query plan. This is a rare event and only expected for extremely complex queries or queries that reference a very large number of tables or partitions. Please simplify the query."},
+	9812: {16, "The timezone provided to builtin function %s is invalid."},
+	9828: {16, "The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters."},
 }

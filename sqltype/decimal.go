@@ -307,3 +307,35 @@ func appendDecimal(b []byte, v Value) []byte {
 	}
 	return b
 }
+
+// Negate gives -v for a decimal.
+func Negate(v Value) Value {
+	neg, m := v.mag()
+	return decimalValue(!neg, m, int(v.Scale))
+}
+
+// Truncate cuts decimal v to a scale no greater than its own.
+func Truncate(v Value, scale int) Value {
+	neg, m := v.mag()
+	m = u256{m.lo, m.hi}.scaleDown(int(v.Scale)-scale, false).low()
+	return decimalValue(neg, m, scale)
+}
+
+// Round rounds decimal v half away from zero, or cuts it, at n decimal places (left of the point when negative), and
+// gives it as type t, whose scale is v's. 8115 when the rounded number does not fit.
+func Round(v Value, n int, cut bool, t Type) (Value, *sqlerr.Error) {
+	scale := int(v.Scale)
+	if n >= scale {
+		return v, nil
+	}
+	if scale-n > MaxPrec {
+		return decimalValue(false, u128{}, scale), nil
+	}
+	neg, m := v.mag()
+	p := u256{m.lo, m.hi}.scaleDown(scale-n, !cut).low().mul(pow10[scale-n])
+	m = p.low()
+	if !p.fits() || m.cmp(pow10[min(int(t.Prec), MaxPrec)]) >= 0 {
+		return Value{}, overflow("expression", t)
+	}
+	return decimalValue(neg, m, scale), nil
+}

@@ -187,3 +187,47 @@ func LoadBlob(b []byte, t Type) Value {
 	}
 	return v
 }
+
+// FixedSize is the number of bytes that SQL Server stores for a value of a type of fixed size (DATALENGTH); 0 for the
+// others.
+func FixedSize(t Type) int {
+	switch t.Kind {
+	case Bit, TinyInt:
+		return 1
+	case SmallInt:
+		return 2
+	case Int, Real, SmallMoney, SmallDateTime:
+		return 4
+	case BigInt, Float, Money, DateTime, RowVersion:
+		return 8
+	case UniqueIdentifier:
+		return 16
+	case Date:
+		return 3
+	case Decimal:
+		switch {
+		case t.Prec <= 9:
+			return 5
+		case t.Prec <= 19:
+			return 9
+		case t.Prec <= 28:
+			return 13
+		}
+		return 17
+	case Time, DateTime2, DateTimeOffset:
+		n := 5
+		if t.Scale <= 2 {
+			n = 3
+		} else if t.Scale <= 4 {
+			n = 4
+		}
+		if t.Kind != Time {
+			n += 3
+		}
+		if t.Kind == DateTimeOffset {
+			n += 2
+		}
+		return n
+	}
+	return 0
+}

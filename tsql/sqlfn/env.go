@@ -45,13 +45,16 @@ type Host interface {
 // Env ties a connection's functions to the statement that runs on it. Like the connection it belongs to one goroutine
 // at a time.
 type Env struct {
-	st      Statement
-	err     *sqlerr.Error
-	rows    map[viewKey]*viewRows
-	rand    uint64
-	seeded  bool
-	lastSeq [16]byte
-	buf     []byte
+	st     Statement
+	err    *sqlerr.Error
+	rows   map[viewKey]*viewRows
+	rand   uint64
+	seeded bool
+	node   [6]byte
+	serial uint32
+	// patterns are the LIKE patterns compiled last.
+	patterns    [4]*pattern
+	nextPattern int
 }
 
 // Begin makes s the statement that runs.

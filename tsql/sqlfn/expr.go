@@ -23,7 +23,23 @@ type Expr struct {
 	Cond bool
 	// Agg is set for an aggregate: the parts that SQL was made of.
 	Agg *Agg
+	// Rule says where the collation of a text comes from; the stronger one rules a comparison, two of equal strength that
+	// differ are error 468.
+	Rule Rule
 }
+
+// Rule is the strength of a collation: "Collation Precedence (Transact-SQL)".
+type Rule uint8
+
+// The strengths.
+const (
+	// Coercible is that of literals, variables and most functions' results.
+	Coercible Rule = iota
+	// Implicit is that of columns. The binder sets it.
+	Implicit
+	// Explicit is that of COLLATE.
+	Explicit
+)
 
 // Agg is an aggregate call in parts, for a binder that adds ORDER BY (WITHIN GROUP) or FILTER. Its text is
 // Func(DISTINCT? Args…).
