@@ -56,17 +56,6 @@ func appendUTF16(b []byte, s string) []byte {
 	return b
 }
 
-// utf16Units is the length of s in UTF-16 code units.
-func utf16Units(s string) int {
-	n := 0
-	for _, r := range s {
-		if n++; r >= 0x10000 {
-			n++
-		}
-	}
-	return n
-}
-
 // cutUTF16 cuts s to at most limit UTF-16 code units, at a character.
 func cutUTF16(s string, limit int) string {
 	if len(s) <= limit {

@@ -38,7 +38,7 @@ func TestCancelBecomesAttention(t *testing.T) {
 	db := s.db(t, "encrypt=true")
 	db.SetMaxOpenConns(1)
 	for _, batch := range []string{"wait for ever", "rows for ever", "wait for ever"} {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			<-started
 			cancel()
@@ -76,7 +76,7 @@ func TestAttentionRaces(t *testing.T) {
 	db.SetMaxOpenConns(1)
 	cancelled := 0
 	for i := range 2000 {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(t.Context())
 		timer := time.AfterFunc(time.Duration(i%200)*time.Microsecond, cancel)
 		var n int
 		err := db.QueryRowContext(ctx, "select 1").Scan(&n)

@@ -214,7 +214,7 @@ func start(t testing.TB, b *backend, change ...func(*tdsserver.Options)) *server
 	if s.Server, err = tdsserver.New(o); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Start(context.Background()); err != nil {
+	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Stop)

@@ -144,7 +144,7 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Start(context.Background()); err == nil || !strings.Contains(err.Error(), s.addr.String()) {
+	if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), s.addr.String()) {
 		t.Errorf("a port in use: %v", err)
 	}
 	second.Stop()
@@ -152,7 +152,7 @@ func TestOptions(t *testing.T) {
 	if second, err = tdsserver.New(o); err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Start(context.Background()); err != nil {
+	if err := second.Start(t.Context()); err != nil {
 		t.Errorf("the same after the port is free: %v", err)
 	}
 	second.Stop()

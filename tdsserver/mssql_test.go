@@ -31,7 +31,7 @@ func TestLoginAndSelect(t *testing.T) {
 			s := start(t, &backend{})
 			db := s.db(t, "encrypt="+c.encrypt+"&database=sales&app+name=tester&ApplicationIntent=ReadOnly", func(m *msdsn.Config) { m.PacketSize = c.packet })
 			var n int
-			if err := db.QueryRowContext(context.Background(), "select 1").Scan(&n); err != nil || n != 1 {
+			if err := db.QueryRowContext(t.Context(), "select 1").Scan(&n); err != nil || n != 1 {
 				t.Fatalf("got %d, %v", n, err)
 			}
 			l := s.b.last(t)
@@ -110,13 +110,13 @@ func TestTooManyConnections(t *testing.T) {
 	db := s.db(t, "encrypt=true")
 	var held []*sql.Conn
 	for range 2 {
-		c, err := db.Conn(context.Background())
+		c, err := db.Conn(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, c)
 	}
-	_, err := db.Conn(context.Background())
+	_, err := db.Conn(t.Context())
 	var e mssql.Error
 	if !errors.As(err, &e) || e.Number != 17809 {
 		t.Fatalf("the third connection: %v", err)
@@ -237,7 +237,7 @@ func TestTransactions(t *testing.T) {
 	}}}
 	db := start(t, b).db(t, "encrypt=true")
 	for i := range 4 {
-		tx, err := db.BeginTx(context.Background(), &sql.TxOptions{Isolation: sql.LevelSerializable})
+		tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelSerializable})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -354,10 +354,10 @@ func TestManyAtOnce(t *testing.T) {
 	errs := make(chan error, 100)
 	for range 100 {
 		wg.Go(func() {
-			c, err := db.Conn(context.Background())
+			c, err := db.Conn(t.Context())
 			if err == nil {
 				defer c.Close()
-				err = c.PingContext(context.Background())
+				err = c.PingContext(t.Context())
 			}
 			errs <- err
 		})
