@@ -25,6 +25,8 @@ type baseFile struct {
 	shard [64]sync.RWMutex
 	// pages is the size at the last checkpoint: every page up to it has an entry.
 	pages atomic.Uint32
+	// room is how many pages the files have space for. One checkpoint at a time touches it.
+	room uint32
 	// digest is the XOR of the hashes in the table. One checkpoint at a time touches it.
 	digest pagelog.Digest
 }
@@ -178,6 +180,22 @@ func (b *baseFile) write(no uint32, p *logvfs.Page) error {
 		return fmt.Errorf("write page %d's entry: %w", no, err)
 	}
 	b.cache.put(no, p)
+	return nil
+}
+
+// reserve takes the space for the page before it is written: a disk that is full then leaves everything as it is.
+func (b *baseFile) reserve(no uint32) error {
+	if no <= b.room {
+		return nil
+	}
+	no += min(no/8, 4096)
+	if err := b.data.Preallocate(int64(no) * PageSize); err != nil {
+		return fmt.Errorf("reserve space for pages: %w", err)
+	}
+	if err := b.table.Preallocate(int64(no) * entrySize); err != nil {
+		return fmt.Errorf("reserve space for the page table: %w", err)
+	}
+	b.room = no
 	return nil
 }
 

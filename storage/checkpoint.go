@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"linkspan/lsn"
+	"linkspan/sqlerr"
 	"linkspan/storage/logvfs"
 )
 
@@ -56,16 +58,25 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	}
 	written := db.wal.segments()
 	if err := db.checkpoint(v, v.LSN); err != nil {
-		if !errors.Is(err, ErrDamaged) {
-			err = fmt.Errorf("%w: %w", ErrPoisoned, err)
-		}
-		db.marks.fail(err)
-		return db.wrap("checkpoint", err)
+		db.ckptLog.Store(db.wal.written.Load()) // not again at once
+		return db.wrap("checkpoint", db.checkpointFailed(err))
 	}
 	db.ckptLog.Store(db.writtenAt(written, v.End))
 	db.forget(v)
 	db.ckptDone.Add(1)
 	return db.wrap("trim the log of", db.trimLog())
+}
+
+// checkpointFailed decides what the failure means: a full disk leaves everything as it was, for a later attempt.
+func (db *DB) checkpointFailed(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC) && !errors.Is(err, ErrPoisoned):
+		return sqlerr.New(9002, db.o.Name, "CHECKPOINT").WithCause(err)
+	case !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrPoisoned):
+		err = fmt.Errorf("%w: %w", ErrPoisoned, err)
+	}
+	db.marks.fail(err)
+	return err
 }
 
 // writtenAt estimates what wal.written was when the log ended at the position.
@@ -121,6 +132,9 @@ func (db *DB) checkpoint(v *logvfs.Version, until lsn.LSN) error {
 // writeBatch brings some pages to the base file, by way of the double-write file.
 func (db *DB) writeBatch(b *batch) error {
 	b.digest = db.base.digest
+	if err := db.base.reserve(b.pages[len(b.pages)-1].no); err != nil {
+		return err
+	}
 	for _, n := range b.pages {
 		old, hash, err := db.base.replaced(n.no)
 		if err != nil {
@@ -137,11 +151,11 @@ func (db *DB) writeBatch(b *batch) error {
 	}
 	for _, n := range b.pages {
 		if err := db.base.write(n.no, n.page); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrPoisoned, err)
 		}
 	}
 	if err := db.base.sync(); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrPoisoned, err)
 	}
 	for _, n := range b.pages {
 		n.page.Clean.Store(true)

@@ -132,8 +132,7 @@ func (c *Conn) run(s *sqlite3.Stmt) error {
 	old := c.SetInterrupt(context.Background())
 	c.guard.Trusted = true
 	defer func() { c.guard.Trusted = false; c.SetInterrupt(old) }()
-	err := s.Exec()
-	return err
+	return c.Cause(s.Exec())
 }
 
 // trusted executes SQL past the guard.
@@ -141,6 +140,17 @@ func (c *Conn) trusted(sql string) error {
 	c.guard.Trusted = true
 	defer func() { c.guard.Trusted = false }()
 	return c.Exec(sql)
+}
+
+// Cause returns err as the database knows it: SQLite reports "disk I/O error" for a damaged page (824), a transaction
+// that is too large or a full disk (9002) and the like, which Cause gives back as *sqlerr.Error in err's chain. Call it
+// with every error of a statement on this connection, once, before the connection is used again.
+func (c *Conn) Cause(err error) error {
+	fault := c.file.Fault()
+	if fault == nil || err == nil || !errors.Is(err, sqlite3.IOERR) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", fault, err)
 }
 
 // Begin opens a read transaction: until End, every statement sees the version that was newest published now; its LSN is

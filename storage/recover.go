@@ -251,11 +251,9 @@ func findTail(fsys fsx.FS, dir string, m meta) (*logTail, error) {
 			return nil, err
 		}
 	}
-	if m.end.VLF != 0 && !slices.ContainsFunc(t.segs, func(s segment) bool { return s.vlf == m.end.VLF }) {
-		return nil, fmt.Errorf("%w: log segment %d, which the last checkpoint names, is gone", ErrDamaged, m.end.VLF)
-	}
-	if len(t.segs) == 0 {
-		return nil, fmt.Errorf("%w: no log segment is left", ErrDamaged)
+	// The checkpoint's own segment may be gone when nothing followed in it: the next one's header tells.
+	if n := len(t.segs); n == 0 || t.segs[n-1].vlf < m.end.VLF {
+		return nil, fmt.Errorf("%w: log segment %d, where the log goes on after the last checkpoint, is gone", ErrDamaged, m.end.VLF)
 	}
 	if t.end.VLF == 0 { // nothing was ever committed
 		t.end = logvfs.Position{VLF: t.segs[0].vlf, Offset: t.segs[0].start}

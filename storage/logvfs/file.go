@@ -26,6 +26,8 @@ type File struct {
 	// dirty are the pages SQLite wrote in this transaction, size the database's size by it; nil when there are none.
 	dirty map[uint32]*Page
 	size  uint32
+	// fault is the last error that SQLite was given as a code only.
+	fault error
 	// committing is set by the connection's owner around COMMIT: SQLite also syncs after it has played a rollback back.
 	committing bool
 }
@@ -35,6 +37,23 @@ var ErrNoCommit = errors.New("a change outside a transaction")
 
 // AllowCommit says whether the next sync is a commit.
 func (f *File) AllowCommit(yes bool) { f.committing = yes }
+
+// fail keeps the error for Fault and gives SQLite its code.
+func (f *File) fail(err error, code sqlite3.ExtendedErrorCode) error {
+	if err == nil {
+		return nil
+	}
+	f.fault = err
+	return vfs.SystemError(err, code)
+}
+
+// Fault returns and forgets the last error that SQLite was given as a code only: SQLite itself loses it when it does
+// something else before it reports.
+func (f *File) Fault() error {
+	err := f.fault
+	f.fault = nil
+	return err
+}
 
 // Pinned is the version being read, or nil.
 func (f *File) Pinned() *Version { return f.at }
@@ -58,7 +77,7 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	}
 	size, err := f.Size()
 	if err != nil {
-		return 0, vfs.SystemError(err, sqlite3.IOERR_READ)
+		return 0, f.fail(err, sqlite3.IOERR_READ)
 	}
 	if off >= size {
 		return 0, io.EOF
@@ -67,7 +86,7 @@ func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	p := f.dirty[no]
 	if p == nil {
 		if p, err = f.load(no); err != nil {
-			return 0, vfs.SystemError(err, sqlite3.IOERR_READ)
+			return 0, f.fail(err, sqlite3.IOERR_READ)
 		}
 	}
 	if p == nil {
@@ -90,7 +109,7 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 		no, at := uint32((off+int64(n))/pageSize)+1, int((off+int64(n))%pageSize)
 		p, err := f.own(no, at != 0 || len(b)-n < pageSize)
 		if err != nil {
-			return n, vfs.SystemError(err, sqlite3.IOERR_WRITE)
+			return n, f.fail(err, sqlite3.IOERR_WRITE)
 		}
 		n += copy(p.Data[at:], b[n:])
 		f.size = max(f.size, no)
@@ -159,17 +178,17 @@ func (f *File) SyncSuper(string) error {
 	}
 	changes, err := f.changes()
 	if err != nil {
-		return vfs.SystemError(err, sqlite3.IOERR_WRITE)
+		return f.fail(err, sqlite3.IOERR_WRITE)
 	}
 	if len(changes) == 0 && f.size == f.at.Pages {
 		f.dirty = nil
 		return nil
 	}
 	if !f.committing {
-		return vfs.SystemError(ErrNoCommit, sqlite3.IOERR_WRITE)
+		return f.fail(ErrNoCommit, sqlite3.IOERR_WRITE)
 	}
 	if err := f.v.o.Host.Commit(&Commit{Base: f.at, Changes: changes, Pages: f.size}); err != nil {
-		return vfs.SystemError(err, sqlite3.IOERR_WRITE)
+		return f.fail(err, sqlite3.IOERR_WRITE)
 	}
 	f.dirty = nil
 	f.repin()
