@@ -42,6 +42,8 @@ type Object struct {
 	Text string
 	// QuotedIdentifier and AnsiNulls are the settings the module was created under.
 	QuotedIdentifier, AnsiNulls bool
+	// Generated tells that the server made the name of a constraint (is_system_named).
+	Generated bool
 }
 
 // Schema is one row of sys.schemas.
@@ -62,22 +64,42 @@ type Snapshot struct {
 	// Collation is the database's default collation; names compare under it.
 	Collation string
 
-	schemas  []*Schema
-	objects  map[int32]*Object
-	byName   map[nameKey]*Object
-	ordered  []*Object
-	props    []Property
-	caseSens bool
+	schemas    []*Schema
+	objects    map[int32]*Object
+	byName     map[nameKey]*Object
+	ordered    []*Object
+	props      []Property
+	principals []*Principal
+	members    []Member
+	caseSens   bool
 }
+
+// Principal is a user or role of the database (sys.database_principals).
+type Principal struct {
+	ID   int32
+	Name string
+	// Kind is S (SQL user), R (role), E, X or U.
+	Kind          string
+	DefaultSchema string
+	// SID is that of the login the user stands for, or nil.
+	SID     []byte
+	Created time.Time
+	// Fixed tells that every database has it.
+	Fixed bool
+}
+
+// Member is one row of sys.database_role_members.
+type Member struct{ Role, Member int32 }
 
 type nameKey struct{ schema, name string }
 
 // Property is an extended property (sys.extended_properties).
 type Property struct {
-	Class          uint8
-	Major, Minor   int32
-	Name, Text     string
-	Numeric, Valid bool
+	Class        uint8
+	Major, Minor int32
+	Name, Value  string
+	// Valid is false for a NULL value.
+	Valid bool
 }
 
 // Fold gives the form under which s compares names: equal forms are equal names.
@@ -123,3 +145,20 @@ func (s *Snapshot) Schema(name string) *Schema {
 
 // Properties lists the extended properties.
 func (s *Snapshot) Properties() []Property { return s.props }
+
+// Principals lists the users and roles by number.
+func (s *Snapshot) Principals() []*Principal { return s.principals }
+
+// Principal returns the user or role of a name, or nil.
+func (s *Snapshot) Principal(name string) *Principal {
+	f := s.Fold(name)
+	for _, x := range s.principals {
+		if s.Fold(x.Name) == f {
+			return x
+		}
+	}
+	return nil
+}
+
+// Members lists who belongs to which role.
+func (s *Snapshot) Members() []Member { return s.members }

@@ -73,11 +73,12 @@ type Foreign struct {
 	ID   int32
 	Name string
 	// Table declares it, with Columns; Target is referenced, in TargetColumns, which are a key of it (TargetKey).
-	Table, Target                  int32
-	Columns, TargetColumns         []int32
-	TargetKey                      int32
-	OnDelete, OnUpdate             string // "NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT"
-	Disabled, NotTrusted, SelfRefs bool
+	Table, Target          int32
+	Columns, TargetColumns []int32
+	TargetKey              int32
+	OnDelete, OnUpdate     string // "NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT"
+	// SelfRefs tells that Table and Target are one.
+	Disabled, NotTrusted, SelfRefs, Generated bool
 }
 
 // Column describes a column of a table.
@@ -113,7 +114,8 @@ type Index struct {
 	Clustered  bool
 	Columns    []IndexColumn
 	Include    []int32
-	Filter     string
+	// Filter is the condition of a filtered index as written, FilterSQL the same as SQLite text over c_<id> columns.
+	Filter, FilterSQL string
 	// Number is index_id: 1 for the clustered index, from 2 for others.
 	Number int32
 	// ObjectID is the constraint's object number; 0 for an index that is no constraint. Generated: the server named it.

@@ -11,5 +11,5 @@
 //	Define(env, statement)     *Change  CREATE, ALTER and DROP of tables, indexes, schemas, views, modules
 //
 // The plan runs itself (Plan.Run): statements that write check constraints, hand out identity values, answer OUTPUT
-// and undo themselves when they fail.
+// and undo themselves when they fail. [Register] adds the few SQLite functions that only this package's text calls.
 package bind

@@ -3,6 +3,7 @@ package bind
 import (
 	"context"
 	"iter"
+	"time"
 
 	"linkspan/catalog"
 	"linkspan/rel"
@@ -53,7 +54,8 @@ type Plan struct {
 	// Sites go into sqlfn.Statement.Sites when the statement begins.
 	Sites []sqlfn.Site
 
-	run func(ctx context.Context, p *Plan, r *Run) (Outcome, error)
+	run    func(ctx context.Context, p *Plan, r *Run) (Outcome, error)
+	checks []*violation
 }
 
 // ArgKind says where an argument's value comes from.
@@ -61,10 +63,11 @@ type ArgKind uint8
 
 // The kinds of arguments.
 const (
-	ConstArg  ArgKind = iota // Value
-	VarArg                   // the local variable Name
-	GlobalArg                // the @@ variable Name, in lower case
-	InputArg                 // a value that the plan itself supplies while it runs
+	ConstArg    ArgKind = iota // Value
+	VarArg                     // the local variable Name
+	GlobalArg                  // the @@ variable Name, in lower case
+	InputArg                   // a value that the plan itself supplies while it runs
+	identityArg                // the counter that ls_identity draws from
 )
 
 // Arg is one parameter of a plan's SQL.
@@ -72,6 +75,7 @@ type Arg struct {
 	Kind  ArgKind
 	Name  string
 	Value sqltype.Value
+	n     int // of an InputArg: which value
 	// Type is what the value is converted to (it already is of that type for constants) and bound as.
 	Type sqltype.Type
 }
@@ -97,6 +101,8 @@ type Run struct {
 	Input iter.Seq2[[]sqltype.Value, error]
 	// Database is the database's name, for messages.
 	Database string
+	// Now is the statement's time, for what is written into the catalog.
+	Now time.Time
 	// MaxRows stops a SELECT after that many rows (SET ROWCOUNT); 0 means no limit.
 	MaxRows int64
 }
@@ -108,8 +114,14 @@ type Outcome struct {
 	// Identity is the last identity value that was handed out, for SCOPE_IDENTITY() and @@IDENTITY, when HasIdentity.
 	Identity    int64
 	HasIdentity bool
-	// NullEliminated asks for warning 8153 (an aggregate skipped NULLs).
-	NullEliminated bool
+	// Assigned are the variables that UPDATE … SET @v = … gave values.
+	Assigned []Assigned
+}
+
+// Assigned is a variable with the value it got, which is of the variable's type.
+type Assigned struct {
+	Name  string
+	Value sqltype.Value
 }
 
 // Run executes the plan. Errors are *sqlerr.Error where SQL Server has a number for them; the context's cancellation
