@@ -131,13 +131,11 @@ func texts(list []Expr) ([]Expr, sqltype.Type, error) {
 	out := make([]Expr, len(list))
 	for i, x := range list {
 		y := x
-		if !x.Type.Kind.IsString() {
-			n := 40
-			if x.Type.Kind.IsBinary() {
-				n = max(x.Type.Len, 1)
-			}
+		if x.Type.Kind == sqltype.Null {
+			y = Expr{SQL: "NULL", Type: sqltype.Type{Kind: t.Kind}, Nullable: true}
+		} else if !x.Type.Kind.IsString() {
 			var err error
-			if y, err = Convert(x, sqltype.Type{Kind: t.Kind, Len: n}, Options{}); err != nil {
+			if y, err = Convert(x, sqltype.Type{Kind: t.Kind, Len: textWidth(x.Type)}, Options{}); err != nil {
 				return nil, t, err
 			}
 		} else if t.Collation == "" {
@@ -152,6 +150,17 @@ func texts(list []Expr) ([]Expr, sqltype.Type, error) {
 		out[i] = y
 	}
 	return out, varying(t, t.Len), nil
+}
+
+// textWidth is the room that CONCAT gives a value that is no text.
+func textWidth(t sqltype.Type) int {
+	switch {
+	case t.Kind.IsBinary():
+		return max(t.Len, 1)
+	case t.Kind.IsInteger() && t.Kind != sqltype.BigInt:
+		return 12
+	}
+	return 41
 }
 
 // bindConcat joins its arguments, NULL as an empty text.
