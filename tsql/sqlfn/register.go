@@ -67,7 +67,7 @@ func registerScalar(conn *sqlite3.Conn, env *Env, f scalar) error {
 
 // coreTable holds the functions that belong to no family.
 var coreTable = []scalar{
-	{"ls_env", 1, 1, true, func(e *Env, _ sqlite3.Context, arg []sqlite3.Value) {
+	{"ls_env", 1, 0, true, func(e *Env, _ sqlite3.Context, arg []sqlite3.Value) {
 		if p, ok := arg[0].Pointer().(**Env); ok {
 			*p = e
 		}
