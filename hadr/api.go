@@ -39,6 +39,8 @@ type Options struct {
 	Databases Databases
 	// ErrorLog receives what SQL Server writes to its error log; nil discards. It must not block.
 	ErrorLog func(*sqlerr.Error)
+	// JoinTimeout is how long JoinLink tries to reach a source that does not answer; 0 means 30 seconds.
+	JoinTimeout time.Duration
 	// Clock, Rand and Log as everywhere; nil means the system's, crypto/rand and discard.
 	Clock clock.Clock
 	Rand  io.Reader
@@ -188,8 +190,6 @@ type LinkStatus struct {
 	Hardened, Published lsn.LSN
 	Created             time.Time
 }
-
-// The statements of a Manager refuse with *sqlerr.Error; whatever they refuse is unchanged.
 
 // EndpointInfo is the endpoint as the catalog shows it.
 type EndpointInfo struct {

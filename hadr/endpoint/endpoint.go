@@ -199,7 +199,7 @@ func (e *Endpoint) refused(err error, conn net.Conn) {
 // its. allow, when not nil, is asked about the peer's certificate in addition to Options.Peer. Errors are *Refusal, or
 // those of the network.
 func (e *Endpoint) Dial(ctx context.Context, addrs []netip.AddrPort, allow func(Peer) error) (*Session, error) {
-	conn, err := dialAny(ctx, addrs, e.opts.HandshakeTimeout)
+	conn, err := e.dialAny(ctx, addrs)
 	if err != nil {
 		return nil, err
 	}
@@ -225,10 +225,14 @@ func (e *Endpoint) Dial(ctx context.Context, addrs []netip.AddrPort, allow func(
 	return s, nil
 }
 
-func dialAny(ctx context.Context, addrs []netip.AddrPort, limit time.Duration) (net.Conn, error) {
+func (e *Endpoint) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn, error) {
 	var errs []error
-	d := net.Dialer{Timeout: limit}
+	d := net.Dialer{Timeout: e.opts.HandshakeTimeout}
 	for _, a := range addrs {
+		d.LocalAddr = nil
+		if l := e.opts.Local; l.IsValid() && l.Is4() == a.Addr().Is4() {
+			d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(l, 0))
+		}
 		conn, err := d.DialContext(ctx, "tcp", a.String())
 		if err == nil {
 			return conn, nil

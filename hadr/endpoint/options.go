@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"linkspan/internal/clock"
@@ -27,6 +28,8 @@ type Options struct {
 	Identity func() (*Identity, error)
 	// Peer names the imported certificate that is exactly x. Its error (28035, 28045) refuses the peer.
 	Peer func(x *x509.Certificate) (name string, err error)
+	// Local is the address that Dial connects from; the zero Addr lets the system choose.
+	Local netip.Addr
 	// Accept takes a session that was accepted, in a goroutine of its own; the session is closed when it returns.
 	Accept func(s *Session)
 	// Refused is told of every peer that this side refused; nil discards.

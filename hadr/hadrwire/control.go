@@ -229,3 +229,19 @@ type Resume struct{}
 func (*Resume) Type() Type      { return TypeResume }
 func (*Resume) encode(*encoder) {}
 func (*Resume) decode(*decoder) {}
+
+// Rotate announces the certificate that the sender will show from now on, by its thumbprint in hexadecimal.
+type Rotate struct{ Thumbprint string }
+
+// Type implements Message.
+func (*Rotate) Type() Type          { return TypeRotate }
+func (m *Rotate) encode(e *encoder) { e.str(m.Thumbprint) }
+func (m *Rotate) decode(d *decoder) { m.Thumbprint = d.str() }
+
+// Rotated answers a Rotate: whether the certificate was imported there, and now authorises this link.
+type Rotated struct{ Bound bool }
+
+// Type implements Message.
+func (*Rotated) Type() Type          { return TypeRotated }
+func (m *Rotated) encode(e *encoder) { e.bool(m.Bound) }
+func (m *Rotated) decode(d *decoder) { m.Bound = d.bool() }

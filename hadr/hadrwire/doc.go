@@ -5,7 +5,8 @@
 // stream frames follow one another: a length (4 bytes, little-endian, of what follows), a type (1 byte), the message.
 // The first message tells what a stream is for:
 //
-//	Hello        control: answered with Config or Refuse, then Heartbeat, Progress, Suspend and Resume in any order
+//	Hello        control: answered with Config or Refuse, then Heartbeat, Progress, Suspend, Resume and
+//	             Rotate in any order
 //	SeedRequest  pages: answered with SeedStart or Refuse, then SeedChunk until an empty one; the other way SeedAck
 //	LogRequest   log: answered with LogStart or Refuse, then LogBatch
 //

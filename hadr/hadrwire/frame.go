@@ -32,7 +32,8 @@ const (
 	TypeLogRequest
 	TypeLogStart
 	TypeLogBatch
-	types
+	TypeRotate
+	TypeRotated
 )
 
 // Limits, in bytes.
@@ -187,6 +188,10 @@ func newMessage(t Type) Message {
 		return new(LogStart)
 	case TypeLogBatch:
 		return new(LogBatch)
+	case TypeRotate:
+		return new(Rotate)
+	case TypeRotated:
+		return new(Rotated)
 	default:
 		return nil
 	}

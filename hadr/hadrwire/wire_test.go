@@ -44,6 +44,8 @@ func every() []hadrwire.Message {
 		&hadrwire.SeedAck{NextPage: 6, Bytes: 1 << 33},
 		&hadrwire.LogRequest{Origin: id, Epoch: 1, After: one, Seeding: true},
 		&hadrwire.LogStart{After: one},
+		&hadrwire.Rotate{Thumbprint: "00ff"},
+		&hadrwire.Rotated{Bound: true},
 		&hadrwire.LogBatch{First: one, Last: two, Digest: id, Published: two, Time: at, Sent: at, Records: []byte("records")},
 	}
 }

@@ -1,0 +1,202 @@
+package hadr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"linkspan/hadr/agcore"
+	"linkspan/hadr/endpoint"
+	"linkspan/hadr/hadrwire"
+	"linkspan/internal/startstop"
+	"linkspan/lsn"
+	"linkspan/sqlerr"
+	"linkspan/storage"
+)
+
+// received is a batch that was appended and is not visible yet.
+type received struct {
+	last      lsn.LSN
+	digest    storage.Digest
+	published lsn.LSN
+	committed time.Time
+	bytes     int
+}
+
+// follower applies the log to a copy: one goroutine appends what comes, another makes it durable and then visible, so that
+// the next batch is read while the disk works on the last.
+type follower struct {
+	l   *link
+	db  *storage.DB
+	gen uint64
+
+	mu    sync.Mutex // protects what follows
+	queue []received
+	wake  chan struct{}
+}
+
+// receiveLog follows the source's log until ctx ends.
+func (l *link) receiveLog(ctx context.Context, gen uint64, s *endpoint.Session) {
+	err := l.follow(ctx, gen, s)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	var e agcore.Event
+	var refused *refusedError
+	switch {
+	case errors.As(err, &refused) && refused.Final:
+		e = agcore.Event{Kind: agcore.Break, Fault: agcore.Fault{Number: refused.Number, Text: refused.Text}}
+	case errors.Is(err, storage.ErrDigest), errors.Is(err, storage.ErrDamaged), errors.Is(err, storage.ErrPoisoned):
+		e = agcore.Event{Kind: agcore.Suspend, Reason: agcore.SuspendRedo, Fault: suspendFault(l.database, agcore.SuspendRedo, err.Error())}
+	default:
+		e = agcore.Event{Kind: agcore.FlowFailed, Fault: faultOf(sqlerr.New(35267, "secondary", "primary", l.database, "", ""))}
+		l.m.opts.Log.Info("following the log ended", "link", l.name, "error", err)
+	}
+	l.news(ctx, gen, func() { l.step(e) })
+}
+
+// refusedError is the source's refusal of a stream.
+type refusedError struct{ hadrwire.Refuse }
+
+// Error implements error.
+func (e *refusedError) Error() string { return fmt.Sprintf("refused with %d: %s", e.Number, e.Text) }
+
+func (l *link) follow(ctx context.Context, gen uint64, s *endpoint.Session) error {
+	db, release, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	stream, err := s.Open()
+	if err != nil {
+		return err
+	}
+	defer tied(ctx, stream)()
+	after := db.Appended()
+	if err := hadrwire.Write(stream, &hadrwire.LogRequest{Origin: db.ID(), Epoch: db.Epoch(), After: after}); err != nil {
+		return fmt.Errorf("ask for log: %w", err)
+	}
+	r := hadrwire.NewReader(stream)
+	switch m, err := r.Next(); m := m.(type) {
+	case *hadrwire.LogStart:
+	case *hadrwire.Refuse:
+		return &refusedError{*m}
+	default:
+		return fmt.Errorf("ask for log after %v: %w", after, errors.Join(err, errUnexpected))
+	}
+	l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.LogStarted}) })
+	f := &follower{l: l, db: db, gen: gen, wake: make(chan struct{}, 1)}
+	return f.run(ctx, r, stream.Close)
+}
+
+var errUnexpected = errors.New("unexpected answer")
+
+// run reads and appends until the stream ends, with the publisher beside it; the first error counts.
+func (f *follower) run(ctx context.Context, r *hadrwire.Reader, hangUp func() error) error {
+	g := startstop.New(ctx)
+	failed := make(chan error, 1)
+	g.Go(func(ctx context.Context) {
+		if err := f.publish(ctx); err != nil && ctx.Err() == nil {
+			failed <- err
+			hangUp() // ends the reading
+		}
+	})
+	err := f.read(ctx, r)
+	g.Stop()
+	select {
+	case err = <-failed:
+	default:
+	}
+	return err
+}
+
+func (f *follower) read(ctx context.Context, r *hadrwire.Reader) error {
+	for {
+		m, err := r.Next()
+		if err != nil {
+			return fmt.Errorf("receive log: %w", err)
+		}
+		b, ok := m.(*hadrwire.LogBatch)
+		if !ok {
+			return fmt.Errorf("receive log: %w", errUnexpected)
+		}
+		if len(b.Records) > 0 {
+			if _, err := f.db.AppendLog(ctx, b.Records); err != nil {
+				return fmt.Errorf("append log up to %v: %w", b.Last, err)
+			}
+			f.l.move.received(b.Last, f.l.m.now(), len(b.Records))
+		}
+		f.push(received{b.Last, b.Digest, b.Published, b.Time, len(b.Records)})
+	}
+}
+
+func (f *follower) push(r received) {
+	f.mu.Lock()
+	f.queue = append(f.queue, r)
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take removes the batches that the source has published, and returns the last of them.
+func (f *follower) take() (r received, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var limit lsn.LSN
+	for _, q := range f.queue {
+		limit = lsn.Latest(limit, q.published)
+	}
+	n, bytes := 0, 0
+	for n < len(f.queue) && !limit.Less(f.queue[n].last) {
+		r, ok = f.queue[n], true
+		bytes += r.bytes
+		n++
+	}
+	r.bytes = bytes
+	f.queue = append(f.queue[:0], f.queue[n:]...)
+	if ok {
+		// What the source has published is not forgotten with the batch that said so.
+		for i := range f.queue {
+			f.queue[i].published = lsn.Latest(f.queue[i].published, limit)
+		}
+	}
+	return r, ok
+}
+
+// publish makes what was appended durable, then visible, and tells the source.
+func (f *follower) publish(ctx context.Context) error {
+	for {
+		r, ok := f.take()
+		if !ok {
+			select {
+			case <-f.wake:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := f.db.WaitDurable(ctx, r.last); err != nil {
+			return fmt.Errorf("harden log up to %v: %w", r.last, err)
+		}
+		now := f.l.m.now()
+		f.l.move.hardened(r.last, now)
+		if f.db.Published().Less(r.last) {
+			if err := f.db.Publish(r.last, r.digest); err != nil {
+				return fmt.Errorf("show version %v: %w", r.last, err)
+			}
+		}
+		f.l.move.redoneBytes(r.last, r.committed, f.l.m.now(), r.bytes)
+		f.l.tell(f.gen)
+	}
+}
+
+// tell sends the present progress to the source.
+func (l *link) tell(gen uint64) {
+	if c := l.teller.Load(); c != nil && c.gen == gen {
+		c.control.send(l.move.report())
+	}
+}

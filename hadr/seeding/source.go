@@ -1,0 +1,123 @@
+package seeding
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"linkspan/hadr/agcore"
+	"linkspan/hadr/hadrwire"
+	"linkspan/internal/clock"
+	"linkspan/lsn"
+	"linkspan/storage"
+)
+
+// ChunkPages is how many pages are sent at once: 2 MiB.
+const ChunkPages = 256
+
+// Source sends a database's pages.
+type Source struct {
+	DB       *storage.DB
+	Progress *Progress
+	Clock    clock.Clock
+	// Operation is this side's id of the seeding.
+	Operation agcore.ID
+	// Hold is told, BEFORE the target hears of the seeding, after which LSN the log must be kept, also over a restart.
+	Hold func(ctx context.Context, after lsn.LSN) error
+}
+
+// Serve answers a request on the stream and returns when everything is sent and the target has closed the stream, or with
+// an error. The end of ctx must also end the stream.
+func (s *Source) Serve(ctx context.Context, stream io.ReadWriter, req *hadrwire.SeedRequest) error {
+	src, resumed, err := s.open(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	h := src.Header()
+	if err := s.Hold(ctx, h.LogFrom); err != nil {
+		return err
+	}
+	next := uint32(1)
+	if resumed {
+		next = req.NextPage
+	}
+	s.Progress.begin(s.Clock.Now(), true, s.Operation, agcore.ID(req.Operation), pages(next-1), pages(h.Pages), !resumed)
+	if err := hadrwire.Write(stream, &hadrwire.SeedStart{Resumed: resumed, Header: wireHeader(h), Operation: s.Operation}); err != nil {
+		return fmt.Errorf("send start of seeding: %w", err)
+	}
+	if err := s.send(ctx, src, stream, next); err != nil {
+		return err
+	}
+	// The target closes when it has what it needs.
+	if _, err := io.Copy(io.Discard, bufio.NewReader(stream)); err != nil {
+		return fmt.Errorf("wait for the end of seeding: %w", err)
+	}
+	return nil
+}
+
+func (s *Source) open(ctx context.Context, req *hadrwire.SeedRequest) (*storage.SeedSource, bool, error) {
+	if req.Resume {
+		src, err := s.DB.ResumeSeedSource(ctx, storageHeader(req.Header))
+		if err == nil {
+			return src, true, nil
+		}
+		if !errors.Is(err, storage.ErrLogGone) && !errors.Is(err, storage.ErrGap) {
+			return nil, false, fmt.Errorf("resume seeding: %w", err)
+		}
+	}
+	src, err := s.DB.SeedSource(ctx)
+	if err != nil {
+		return nil, false, fmt.Errorf("start seeding: %w", err)
+	}
+	return src, false, nil
+}
+
+func (s *Source) send(ctx context.Context, src *storage.SeedSource, w io.Writer, next uint32) error {
+	var buf []byte
+	for {
+		start := s.Clock.Now()
+		c, err := src.ReadChunk(ctx, next, ChunkPages)
+		if err != nil {
+			return fmt.Errorf("read pages from %d: %w", next, err)
+		}
+		read := s.Clock.Now()
+		buf = hadrwire.Append(buf[:0], wireChunk(&c))
+		if _, err := w.Write(buf); err != nil {
+			return fmt.Errorf("send pages from %d: %w", next, err)
+		}
+		s.Progress.moved(int64(len(c.Pages)), pages(c.Size), read.Sub(start), s.Clock.Now().Sub(read))
+		if len(c.LSNs) == 0 {
+			return nil
+		}
+		next += uint32(len(c.LSNs))
+	}
+}
+
+func pages(n uint32) int64 { return int64(n) * storage.PageSize }
+
+func wireHeader(h storage.SeedHeader) hadrwire.SeedHeader {
+	return hadrwire.SeedHeader{Origin: h.ID, Epoch: h.Epoch, Pages: h.Pages, LogFrom: h.LogFrom, LogOffset: h.LogOffset}
+}
+
+func storageHeader(h hadrwire.SeedHeader) storage.SeedHeader {
+	return storage.SeedHeader{ID: h.Origin, Epoch: h.Epoch, Pages: h.Pages, LogFrom: h.LogFrom, LogOffset: h.LogOffset}
+}
+
+func wireChunk(c *storage.Chunk) *hadrwire.SeedChunk {
+	m := &hadrwire.SeedChunk{First: c.First, Size: c.Size, LSN: c.LSN, LSNs: c.LSNs, Hashes: make([][16]byte, len(c.Hashes)), Pages: c.Pages}
+	for i, h := range c.Hashes {
+		m.Hashes[i] = h
+	}
+	return m
+}
+
+func storageChunk(m *hadrwire.SeedChunk) storage.Chunk {
+	c := storage.Chunk{First: m.First, Size: m.Size, LSN: m.LSN, LSNs: m.LSNs, Hashes: make([]storage.Digest, len(m.Hashes)), Pages: m.Pages}
+	for i, h := range m.Hashes {
+		c.Hashes[i] = h
+	}
+	return c
+}

@@ -1,0 +1,206 @@
+package hadr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"linkspan/hadr/agcore"
+	"linkspan/hadr/endpoint"
+	"linkspan/hadr/hadrwire"
+	"linkspan/hadr/seeding"
+	"linkspan/lsn"
+	"linkspan/sqlerr"
+	"linkspan/storage"
+)
+
+// batchBytes is the most log in one message, but for a single larger commit.
+const batchBytes = 4 << 20
+
+// holdEvery is how often the LSN that the log is held from is stored; what is stored may be older than what is held.
+const holdEvery = 5 * time.Second
+
+// sendConfig answers the hello that was accepted; in the loop.
+func (l *link) sendConfig() {
+	g := l.m.group(l.name)
+	if g == nil || len(g.Databases) == 0 {
+		l.queue = append(l.queue, agcore.Event{Kind: agcore.Lost, Fault: faultOf(sqlerr.New(35239, l.database, l.name))})
+		return
+	}
+	db, release, err := l.open(l.group.Context())
+	if err != nil {
+		l.send(refuse(41977, false, g.Member(true).Name, l.m.opts.ServerName))
+		l.m.opts.Log.Warn("database of a link cannot be opened", "link", l.name, "error", err)
+		return
+	}
+	defer release()
+	s := l.core.State()
+	l.send(&hadrwire.Config{Server: l.m.opts.ServerName, Link: g.Name, LinkID: g.ID, DatabaseID: g.Databases[0].ID, Database: g.Databases[0].Name,
+		Origin: db.ID(), Epoch: db.Epoch(), Source: wireMember(g.Member(true)), Target: wireMember(g.Member(false)),
+		Suspended: s.Suspended && s.Reason != agcore.SuspendPartner, Bytes: uint64(db.Stats().Pages) * storage.PageSize})
+}
+
+func wireMember(r *agcore.Replica) hadrwire.Member {
+	return hadrwire.Member{ID: r.ID, Name: r.Name, URL: r.URL, Mode: uint8(r.Mode), Seeding: uint8(r.Seeding), SessionTimeout: uint32(r.SessionTimeout)}
+}
+
+// serve answers a stream that the peer opened; in the loop.
+func (l *link) serve(s *endpoint.Session, stream net.Conn, r *hadrwire.Reader, first hadrwire.Message) {
+	if s != l.session || l.core.Phase() == agcore.PhaseSuspended || l.core.Phase() == agcore.PhaseBroken {
+		stream.Close()
+		return
+	}
+	switch req := first.(type) {
+	case *hadrwire.SeedRequest:
+		l.startFlow(func(ctx context.Context, gen uint64, _ *endpoint.Session) { l.sendSeed(ctx, gen, stream, req) })
+	case *hadrwire.LogRequest:
+		l.startFlow(func(ctx context.Context, gen uint64, _ *endpoint.Session) { l.sendLog(ctx, gen, stream, req) })
+	default:
+		stream.Close()
+	}
+}
+
+// tied closes a stream at the end of ctx or of the flow that uses it.
+func tied(ctx context.Context, stream net.Conn) func() {
+	stop := context.AfterFunc(ctx, func() { stream.Close() })
+	return func() { stop(); stream.Close() }
+}
+
+// sendSeed sends the pages.
+func (l *link) sendSeed(ctx context.Context, gen uint64, stream net.Conn, req *hadrwire.SeedRequest) {
+	defer tied(ctx, stream)()
+	l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.SeedStarted}) })
+	err := func() error {
+		db, release, err := l.open(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		src := &seeding.Source{DB: db, Progress: &l.seed, Clock: l.m.opts.Clock, Operation: l.m.newID(),
+			Hold: func(ctx context.Context, after lsn.LSN) error { return l.keepFrom(ctx, gen, after) }}
+		return src.Serve(ctx, stream, req)
+	}()
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	f := faultOf(sqlerr.New(19494, l.database, l.name))
+	l.seed.Fail(l.m.now(), agcore.Fault{Number: f.Number, Text: err.Error()})
+	l.m.opts.Log.Warn("seeding interrupted", "link", l.name, "error", err)
+	hadrwire.Write(stream, &hadrwire.Refuse{Number: f.Number, Text: f.Text})
+}
+
+// keepFrom holds the log after the LSN, durably.
+func (l *link) keepFrom(ctx context.Context, gen uint64, after lsn.LSN) error {
+	err := l.m.edit(ctx, l.name, func(g *agcore.Group) {
+		if g.Link != nil {
+			g.Link.HoldAfter = after
+		}
+		l.m.hold(g, after)
+	})
+	l.news(ctx, gen, func() { l.core.Update(func(s *agcore.LinkState) { s.HoldAfter = after }) })
+	return err
+}
+
+// sendLog sends the log as it is hardened.
+func (l *link) sendLog(ctx context.Context, gen uint64, stream net.Conn, req *hadrwire.LogRequest) {
+	defer tied(ctx, stream)()
+	err := func() error {
+		db, release, err := l.open(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		r, refusal, err := l.logReader(db, req)
+		if refusal != nil {
+			return hadrwire.Write(stream, refusal)
+		}
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		if err := hadrwire.Write(stream, &hadrwire.LogStart{After: req.After}); err != nil {
+			return err
+		}
+		if !req.Seeding {
+			l.seed.Complete(l.m.now())
+			l.news(ctx, gen, func() {
+				l.step(agcore.Event{Kind: agcore.SeedDone})
+				l.step(agcore.Event{Kind: agcore.LogStarted})
+			})
+		}
+		return l.ship(ctx, db, r, stream, req.Seeding)
+	}()
+	if err != nil && ctx.Err() == nil {
+		l.m.opts.Log.Info("shipping of log ended", "link", l.name, "error", err)
+	}
+}
+
+// logReader opens the log for a copy, or says why it cannot be continued.
+func (l *link) logReader(db *storage.DB, req *hadrwire.LogRequest) (*storage.LogReader, *hadrwire.Refuse, error) {
+	if req.Origin != db.ID() || req.Epoch > db.Epoch() {
+		return nil, refuse(1408, true, l.database), nil
+	}
+	r, err := db.LogReader(req.After)
+	switch {
+	case errors.Is(err, storage.ErrLogGone):
+		return nil, refuse(1412, true, l.database), nil
+	case errors.Is(err, storage.ErrGap):
+		return nil, refuse(1408, true, l.database), nil
+	}
+	return r, nil, err
+}
+
+// ship sends batches until ctx ends. The copy publishes no further than we do: where a batch is ahead of what is
+// published here, a word follows when it is not any more.
+func (l *link) ship(ctx context.Context, db *storage.DB, r *storage.LogReader, w io.Writer, seeding bool) error {
+	var buf []byte
+	for {
+		b, err := r.Next(ctx, batchBytes)
+		if err != nil {
+			return fmt.Errorf("read log after %v: %w", r.Position(), err)
+		}
+		now := l.m.now()
+		m := hadrwire.LogBatch{First: b.First, Last: b.Last, Digest: b.Digest, Published: b.Published, Time: b.Time, Sent: now, Records: b.Records}
+		buf = hadrwire.Append(buf[:0], &m)
+		if _, err := w.Write(buf); err != nil {
+			return fmt.Errorf("send log up to %v: %w", b.Last, err)
+		}
+		l.move.sent(b.Last, now, len(b.Records))
+		if b.Published.Less(b.Last) && !seeding {
+			if err := db.WaitPublished(ctx, b.Last); err != nil {
+				return err
+			}
+			m = hadrwire.LogBatch{First: b.First, Last: b.Last, Digest: b.Digest, Published: b.Last, Time: b.Time, Sent: l.m.now()}
+			if err := hadrwire.Write(w, &m); err != nil {
+				return err
+			}
+		}
+		if at := l.move.acknowledged(); !at.IsZero() && !seeding {
+			r.Acknowledge(at)
+		}
+		if cap(buf) > 4*batchBytes {
+			buf = nil
+		}
+	}
+}
+
+// progressed takes the copy's word of how far it is; in the loop.
+func (l *link) progressed(p *hadrwire.Progress) {
+	l.move.progress(p)
+	if p.Hardened.IsZero() || !l.core.State().Seeded {
+		return
+	}
+	g := l.m.group(l.name)
+	if g == nil {
+		return
+	}
+	l.m.hold(g, p.Hardened)
+	if now := l.m.now(); now.Sub(l.move.heldAt) >= holdEvery {
+		l.move.heldAt = now
+		l.core.Update(func(s *agcore.LinkState) { s.HoldAfter = p.Hardened })
+		l.persist()
+	}
+}

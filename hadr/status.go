@@ -1,0 +1,59 @@
+package hadr
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"linkspan/hadr/agcore"
+)
+
+// Links lists the links by name, on either side.
+func (m *Manager) Links() []LinkStatus {
+	m.mu.RLock()
+	var links []*link
+	for _, l := range m.links {
+		links = append(links, l)
+	}
+	m.mu.RUnlock()
+	slices.SortFunc(links, func(a, b *link) int { return cmp.Compare(fold(a.name), fold(b.name)) })
+	out := make([]LinkStatus, 0, len(links))
+	for _, l := range links {
+		out = append(out, l.status())
+	}
+	return out
+}
+
+// Link describes one link; false when there is none of that name.
+func (m *Manager) Link(name string) (LinkStatus, bool) {
+	l := m.link(name)
+	if l == nil {
+		return LinkStatus{}, false
+	}
+	return l.status(), true
+}
+
+func (l *link) status() LinkStatus {
+	s := l.snap.Load()
+	st := LinkStatus{Spec: l.spec, Phase: s.phase, Role: agcore.Primary, Connected: s.connected, Sync: s.sync, LastError: s.fault, LastErrorAt: s.faultAt}
+	if l.target {
+		st.Role = agcore.Secondary
+	}
+	if b := s.state.Broken; b != nil {
+		st.LastError = *b
+	}
+	if g := l.m.group(l.name); g != nil {
+		st.LinkID, st.Created = g.ID, g.Created
+		source, target := g.Member(!l.target), g.Member(l.target)
+		st.SourceReplicaID, st.TargetReplicaID, st.Mode = source.ID, target.ID, target.Mode
+	}
+	st.Health = agcore.HealthOf(st.Sync, st.Mode)
+	if seed, ok := l.seed.Stats(); ok {
+		st.SeededBytes, st.SeedBytes = seed.Bytes, seed.Total
+	}
+	if db, release, err := l.open(context.Background()); err == nil {
+		st.Hardened, st.Published = db.Hardened(), db.Published()
+		release()
+	}
+	return st
+}
