@@ -44,7 +44,7 @@ func (r *Rows) AppendRow(b []byte, row []sqltype.Value) ([]byte, error) {
 		}
 		next, ok := w.appendValue(b, v)
 		if !ok {
-			return b[:start], fmt.Errorf("column %d of the result, of type %s, cannot carry a value of %s", i+1, w.kind, v.K)
+			return b[:start], fmt.Errorf("column %d of the result, %s of at most %d bytes on the wire, cannot carry this %s (%d characters or bytes)", i+1, w.kind, w.size, v.K, len(v.S))
 		}
 		b = next
 	}

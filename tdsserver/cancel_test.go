@@ -2,6 +2,7 @@ package tdsserver_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"testing"
 	"time"
@@ -94,6 +95,34 @@ func TestAttentionRaces(t *testing.T) {
 	}
 	if cancelled == 0 || s.b.nextID.Load() > 1 {
 		t.Errorf("%d of 2000 cancelled, %d logins: nothing was shown, or connections were lost", cancelled, s.b.nextID.Load())
+	}
+}
+
+// The answer to what was interrupted ends as a message, and the acknowledgement is the next one: tedious and others
+// read them so. An attention between two requests is acknowledged alone.
+func TestAttentionIsAcknowledgedInItsOwnMessage(t *testing.T) {
+	t.Parallel()
+	started := make(chan struct{})
+	s := start(t, &backend{batches: map[string]script{"wait for ever": func(ctx context.Context, _ *session, out sqlapi.ResultSink) error {
+		err := out.Done(sqlapi.Done{Command: sqlapi.CmdInsert, Rows: 1, HasRows: true})
+		close(started)
+		<-ctx.Done()
+		return errors.Join(err, context.Cause(ctx))
+	}}})
+	c := dial(t, s)
+	c.login(t, "sa", "Pa$$w0rd")
+	c.send(t, 1, batch("wait for ever"))
+	<-started
+	c.send(t, 6, nil)
+	if got := hex.EncodeToString(c.receive(t)); got != "fd1100c3000100000000000000"+"fd020000000000000000000000" {
+		t.Errorf("the interrupted request was answered by %s", got)
+	}
+	if got := hex.EncodeToString(c.receive(t)); got != "fd200000000000000000000000" {
+		t.Errorf("the attention was answered by %s", got)
+	}
+	c.send(t, 1, batch("select 1"))
+	if _, status := done(t, c.receive(t)); status != 0x10 {
+		t.Errorf("the next request ends with status %x", status)
 	}
 }
 

@@ -130,7 +130,7 @@ func (c *conn) handle(r request) error {
 	c.wr.Begin(tds.PacketReply)
 	switch {
 	case r.attention:
-		return c.send(tds.AppendDone(nil, tds.Done, tds.DoneAttention|c.sink.inTxBit(), 0, 0))
+		return c.attentionDone()
 	case r.err != nil:
 		return c.broken(r.err)
 	case r.msg.Status&tds.StatusIgnore != 0: // cancelled before it was complete: [MS-TDS] 2.2.1.7
@@ -142,6 +142,11 @@ func (c *conn) handle(r request) error {
 		err = c.run(r)
 	}
 	return c.sink.finish(err)
+}
+
+// attentionDone acknowledges an attention.
+func (c *conn) attentionDone() error {
+	return c.send(tds.AppendDone(nil, tds.Done, tds.DoneAttention|c.sink.inTxBit(), 0, 0))
 }
 
 // broken tells the client why its stream is not read further.

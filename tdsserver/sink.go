@@ -232,9 +232,7 @@ func (s *sink) endCall() error {
 func (s *sink) finish(err error) error {
 	interrupted := s.c.turn.end()
 	if interrupted && (err == nil || errors.Is(err, sqlapi.ErrAttention)) {
-		s.settle()
-		s.buf = tds.AppendDone(s.buf, tds.Done, tds.DoneAttention|s.inTxBit(), 0, 0)
-		return s.flushAll(s.fatal, nil)
+		return s.acknowledge()
 	}
 	if err != nil {
 		return s.abort(err)
@@ -254,6 +252,17 @@ func (s *sink) finish(err error) error {
 		s.buf = tds.AppendDone(s.buf, tds.Done, status, 0, 0)
 	}
 	return s.flushAll(s.fatal, errFatal)
+}
+
+// acknowledge ends the answer of an interrupted request and then acknowledges the attention in a message of its own, as
+// SQL Server does; there are clients that wait for just that.
+func (s *sink) acknowledge() error {
+	s.settle()
+	s.buf = tds.AppendDone(s.buf, tds.Done, tds.DoneError|s.inTxBit(), 0, 0)
+	if err := s.flushAll(s.fatal, errFatal); err != nil {
+		return err
+	}
+	return s.c.attentionDone()
 }
 
 // errFatal ends a connection after an error of severity 20 or above.
