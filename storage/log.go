@@ -200,6 +200,13 @@ func (l *logFile) segments() []segment {
 	return out
 }
 
+// spare is the room allocated and not used yet.
+func (l *logFile) spare() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(0, l.size-l.off)
+}
+
 // trim removes the segments whose last record is at or before the LSN, but never the last segment.
 func (l *logFile) trim(upTo lsn.LSN) error {
 	l.mu.Lock()
@@ -230,6 +237,8 @@ func (l *logFile) extend(n int64) error {
 	if err := l.cur.Preallocate(size); err != nil {
 		return fmt.Errorf("extend log segment %d: %w", l.vlf, err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.size = size
 	return nil
 }

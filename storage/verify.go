@@ -105,9 +105,9 @@ type Stats struct {
 	// Pages is the size of the published version; DirtyPages those held in memory until the next checkpoint.
 	Pages      uint32
 	DirtyPages int
-	// LogBytes is the log held, and Segments the number of its files.
-	LogBytes int64
-	Segments int
+	// LogBytes is the log held, LogSize what its files take, Segments their number.
+	LogBytes, LogSize int64
+	Segments          int
 	// OldestLSN is the LSN after which log is still held.
 	OldestLSN     lsn.LSN
 	CheckpointLSN lsn.LSN
@@ -129,8 +129,10 @@ func (db *DB) Stats() Stats {
 			s.OldestLSN = seg.prev
 		}
 		s.LogBytes += seg.end - seg.start
+		s.LogSize += seg.end
 		s.Segments++
 	}
+	s.LogSize += db.wal.spare()
 	if at := db.ckptAt.Load(); at != nil {
 		s.CheckpointLSN = *at
 	}
