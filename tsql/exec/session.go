@@ -1,0 +1,189 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"linkspan/catalog"
+	"linkspan/sqlapi"
+	"linkspan/sqlerr"
+	"linkspan/sqltype"
+	"linkspan/tsql/parse"
+)
+
+// Session is one client's session. It implements sqlapi.Session. Between requests it holds no connection unless a
+// transaction is open.
+type Session struct {
+	e *Engine
+	o SessionOptions
+
+	// life ends with Close; its cause reaches running statements.
+	life context.Context
+	end  context.CancelCauseFunc
+
+	// mu is held while a request runs, so that Close waits for it; it protects everything below.
+	mu     sync.Mutex
+	closed bool
+
+	db      Database
+	loginDB string
+	set     settings
+	tx      *transaction // nil outside transactions
+	lastTx  uint64
+
+	// seen is the schema that the last statement saw, of the database seenDB.
+	seen   *catalog.Snapshot
+	seenDB int
+
+	rowCount     int64
+	lastError    int32
+	identity     sqltype.Value // @@IDENTITY
+	nesting      int
+	contextInfo  string
+	sessionState map[string]sqltype.Value // sp_set_session_context
+
+	// tries are the scopes of the TRY blocks being run, innermost last; caught are the errors of the CATCH blocks.
+	tries  []*frame
+	caught []*sqlerr.Error
+
+	prepared   map[int32]*prepared
+	lastHandle int32
+}
+
+// ErrClosed is the cause of a session's end after Close.
+var ErrClosed = errors.New("session closed")
+
+// ID implements sqlapi.Session.
+func (s *Session) ID() int { return s.o.ID }
+
+// Database is the name of the current database.
+func (s *Session) Database() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.db.Name()
+}
+
+// Kill ends what runs, and the session with it; Close is still due.
+func (s *Session) Kill(cause error) { s.end(cause) }
+
+// Close implements sqlapi.Session.
+func (s *Session) Close() error {
+	s.end(ErrClosed)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.dropTransaction()
+	s.e.o.Databases.Leave(s.db)
+	if s.o.Closed != nil {
+		s.o.Closed()
+	}
+	return nil
+}
+
+func (s *Session) caller() Caller {
+	c := Caller{Session: s.o.ID, Login: &s.o.Login, InTransaction: s.tx != nil}
+	if s.db != nil {
+		c.Database, c.DatabaseID = s.db.Name(), s.db.ID()
+	}
+	return c
+}
+
+// request runs f as one request of the client: what it borrowed is given back, and a transaction that cannot be
+// committed does not survive it.
+func (s *Session) request(ctx context.Context, out sqlapi.ResultSink, f func(*request) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if err := s.life.Err(); err != nil {
+		return context.Cause(s.life)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })
+	defer stop()
+	r := &request{s: s, ctx: ctx, out: out}
+	defer r.release()
+	s.tries, s.nesting = s.tries[:0], 0
+	err := f(r)
+	s.tries, s.caught = s.tries[:0], s.caught[:0]
+	return errors.Join(err, r.afterwards(err))
+}
+
+// afterwards ends a doomed transaction at the end of a batch.
+func (r *request) afterwards(err error) error {
+	s := r.s
+	if s.tx == nil || !s.tx.doomed && !(errors.Is(err, sqlapi.ErrAttention) && s.set.xactAbort) {
+		return nil
+	}
+	doomed := s.tx.doomed
+	rerr := r.rollbackAll()
+	if doomed && err == nil && rerr == nil {
+		rerr = r.out.Message(sqlerr.New(3998).WithLine(1))
+	}
+	return rerr
+}
+
+// Batch implements sqlapi.Session.
+func (s *Session) Batch(ctx context.Context, text string, out sqlapi.ResultSink) error {
+	return s.request(ctx, out, func(r *request) error {
+		c, err := s.e.cache.batch(text, s.parseOptions())
+		if err != nil {
+			s.lastError = sqlerr.From(err).Number
+			return out.Message(sqlerr.From(err))
+		}
+		f := r.frame(c)
+		_, err = f.list(c.body)
+		return err
+	})
+}
+
+func (s *Session) parseOptions() parse.Options {
+	return parse.Options{QuotedIdentifierOff: !s.set.quotedIdentifier}
+}
+
+// Reset implements sqlapi.Session.
+func (s *Session) Reset(ctx context.Context, keepTx bool, out sqlapi.ResultSink) error {
+	return s.request(ctx, out, func(r *request) error {
+		if !keepTx && s.tx != nil {
+			if err := r.rollbackAll(); err != nil {
+				return err
+			}
+		}
+		language := s.set.language
+		s.set = defaultSettings()
+		if s.o.Login.Language != "" {
+			s.set.language = s.o.Login.Language
+		}
+		s.rowCount, s.lastError, s.identity, s.contextInfo, s.sessionState = 0, 0, sqltype.Value{}, "", nil
+		clear(s.prepared)
+		if language != s.set.language {
+			if err := out.Env(sqlapi.EnvChange{Kind: sqlapi.EnvLanguage, New: s.set.language, Old: language}); err != nil {
+				return err
+			}
+		}
+		if s.tx != nil || s.db.Name() == s.loginDB {
+			return nil
+		}
+		if err := s.enter(s.loginDB); err != nil {
+			return nil //nolint:nilerr // the database of the login is gone: the session stays where it is
+		}
+		return out.Env(sqlapi.EnvChange{Kind: sqlapi.EnvDatabase, New: s.db.Name()})
+	})
+}
+
+// enter changes the current database.
+func (s *Session) enter(name string) error {
+	d, err := s.e.o.Databases.Enter(name, s.caller())
+	if err != nil {
+		return err
+	}
+	s.e.o.Databases.Leave(s.db)
+	s.db = d
+	return nil
+}
