@@ -117,7 +117,7 @@ func (p clockParts) append(b []byte, c byte, k Kind) []byte {
 		return two(b, p.s)
 	case 'f':
 		if k == Time || k == DateTime2 || k == DateTimeOffset {
-			return p.fraction(b[:len(b)-1], b[len(b)-1])
+			return p.fraction(b[:len(b)-1], '.')
 		}
 		return p.thousandths(b)
 	case 'F':

@@ -131,14 +131,30 @@ func toScale128(m u128, n int) (u128, bool) {
 	return p.low(), p.fits() && p[1]>>63 == 0
 }
 
-// addWide adds numbers whose common scale does not fit: both are first rounded to the result's scale.
+// addWide adds numbers whose common scale needs more than 128 bits: exactly, and then rounds.
 func addWide(a, b Value, subtract bool, to Type) (Value, *sqlerr.Error) {
-	x, ok1 := Rescale(a, MaxPrec, int(to.Scale))
-	y, ok2 := Rescale(b, MaxPrec, int(to.Scale))
-	if !ok1 || !ok2 {
+	an, am := a.mag()
+	bn, bm := b.mag()
+	if subtract {
+		bn = !bn
+	}
+	s := max(int(a.Scale), int(b.Scale))
+	x, y := am.mul(pow10[s-int(a.Scale)]), bm.mul(pow10[s-int(b.Scale)])
+	neg := an
+	switch {
+	case an == bn:
+		x = x.add(y)
+	case x.cmp(y) >= 0:
+		x = x.sub(y)
+	default:
+		x, neg = y.sub(x), bn
+	}
+	x = x.scaleDown(s-int(to.Scale), true)
+	m := x.low()
+	if !x.fits() || m.cmp(pow10[min(int(to.Prec), MaxPrec)]) >= 0 {
 		return Value{}, overflow("expression", to)
 	}
-	return AddDecimal(x, y, subtract, to)
+	return decimalValue(neg, m, int(to.Scale)), nil
 }
 
 // MulDecimal gives a*b as type to, rounding what its scale does not hold.
@@ -208,10 +224,7 @@ func ModDecimal(a, b Value, to Type) (Value, *sqlerr.Error) {
 	x := am.mul(pow10[s-int(a.Scale)])
 	y := bm.mul(pow10[s-int(b.Scale)])
 	if !y.fits() {
-		if !x.fits() {
-			return Value{}, overflow("expression", to)
-		}
-		y = u256{^uint64(0), ^uint64(0)} // greater than any 128-bit x that matters: the remainder is x
+		return modWide(an, x, y, s, to)
 	}
 	_, r := x.div(y.low())
 	r, ok := toScale(r, s, int(to.Scale), true)
@@ -219,6 +232,23 @@ func ModDecimal(a, b Value, to Type) (Value, *sqlerr.Error) {
 		return Value{}, overflow("expression", to)
 	}
 	return decimalValue(an, r, int(to.Scale)), nil
+}
+
+// modWide takes the remainder for a divisor of more than 128 bits, by subtracting its doubles.
+func modWide(neg bool, x, y u256, s int, to Type) (Value, *sqlerr.Error) {
+	for x.cmp(y) >= 0 {
+		d := y
+		for d[3]>>63 == 0 && x.cmp(d.add(d)) >= 0 {
+			d = d.add(d)
+		}
+		x = x.sub(d)
+	}
+	x = x.scaleDown(s-int(to.Scale), true)
+	m := x.low()
+	if !x.fits() || m.cmp(maxDecimal) >= 0 {
+		return Value{}, overflow("expression", to)
+	}
+	return decimalValue(neg, m, int(to.Scale)), nil
 }
 
 // CompareDecimal orders two decimals of any scales.
@@ -236,18 +266,10 @@ func CompareDecimal(a, b Value) int {
 	}
 	s := max(a.Scale, b.Scale)
 	x, y := am.mul(pow10[s-a.Scale]), bm.mul(pow10[s-b.Scale])
-	c := 0
-	for i := 3; i >= 0 && c == 0; i-- {
-		if x[i] < y[i] {
-			c = -1
-		} else if x[i] > y[i] {
-			c = 1
-		}
-	}
 	if an {
-		return -c
+		return y.cmp(x)
 	}
-	return c
+	return x.cmp(y)
 }
 
 // DecimalFloat gives decimal v as a float64, correctly rounded for up to 15 digits and to the nearest of the text's

@@ -185,3 +185,32 @@ func (x u256) inc() u256 {
 	}
 	return x
 }
+
+func (x u256) cmp(y u256) int {
+	for i := 3; i >= 0; i-- {
+		if x[i] < y[i] {
+			return -1
+		}
+		if x[i] > y[i] {
+			return 1
+		}
+	}
+	return 0
+}
+
+func (x u256) add(y u256) u256 {
+	var c uint64
+	for i := range x {
+		x[i], c = bits.Add64(x[i], y[i], c)
+	}
+	return x
+}
+
+// sub gives x-y for x >= y.
+func (x u256) sub(y u256) u256 {
+	var c uint64
+	for i := range x {
+		x[i], c = bits.Sub64(x[i], y[i], c)
+	}
+	return x
+}
