@@ -1,6 +1,7 @@
 package pagelog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -132,6 +133,13 @@ func Survivors(r io.ReaderAt, vlf uint32, off int64) (hardened lsn.LSN, count in
 			limit = n - overlap
 		}
 		for i := 0; i+HeaderSize <= n && i < limit; i++ {
+			skip := bytes.IndexByte(buf[i+8:n], Version) // most of a segment's end is zeros
+			if skip < 0 {
+				break
+			}
+			if i += skip; i+HeaderSize > n || i >= limit {
+				break
+			}
 			if b := buf[i:n]; plausible(b, vlf, off+int64(i)) {
 				if h, _, err := Parse(b); err == nil {
 					count++
