@@ -36,7 +36,7 @@ docs/configuration.md lists what the YAML file may hold; the smallest is "name:"
 			}
 			r := d.Ready()
 			if asJSON {
-				err = printJSON(c.OutOrStdout(), r)
+				err = printLine(c.OutOrStdout(), r)
 			} else {
 				_, err = fmt.Fprintf(c.OutOrStdout(), "%s is ready: SQL clients at %s,%d as %s (password in %s)\n", r.Name, r.Address, r.Port, r.User, r.Credentials)
 			}
@@ -78,7 +78,7 @@ the client secret are random; they are in credentials.json in that folder.`,
 				return err
 			}
 			if asJSON {
-				err = printJSON(c.OutOrStdout(), s.Ready())
+				err = printLine(c.OutOrStdout(), s.Ready())
 			} else {
 				err = describeSandbox(c.OutOrStdout(), s)
 			}
@@ -142,8 +142,8 @@ func newLogger(w io.Writer, verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// printJSON writes v as one line.
-func printJSON(w io.Writer, v any) error {
+// printLine writes v as one line of JSON: the sign for other programs that a long-running command is ready.
+func printLine(w io.Writer, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err

@@ -176,7 +176,7 @@ func (d *Database) adopt(db *storage.DB) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.db, d.suspect = db, nil
-	d.cache, d.identities = catalog.NewCache(), catalog.NewIdentities()
+	d.cache, d.identities = new(catalog.Cache), catalog.NewIdentities()
 }
 
 // open opens the storage of a database that should be open; one that cannot be is SUSPECT and the reason is logged.

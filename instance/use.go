@@ -77,5 +77,8 @@ func (v databaseViews) View(schema, name string) *rel.View {
 	if w := v.d.in.views.View(schema, name); w != nil {
 		return w
 	}
+	if v.d.in.catalogViews == nil {
+		return nil
+	}
 	return v.d.in.catalogViews.View(schema, name)
 }
