@@ -128,6 +128,9 @@ func (f *follower) read(ctx context.Context, r *hadrwire.Reader) error {
 			}
 			f.l.move.received(b.Last, f.l.m.now(), len(b.Records))
 		}
+		if b.Digest == (storage.Digest{}) {
+			continue // the commit goes on in the next batch
+		}
 		f.push(received{b.Last, b.Digest, b.Published, b.Time, len(b.Records)})
 	}
 }

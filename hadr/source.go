@@ -12,6 +12,7 @@ import (
 	"linkspan/hadr/endpoint"
 	"linkspan/hadr/hadrwire"
 	"linkspan/hadr/seeding"
+	"linkspan/internal/startstop"
 	"linkspan/lsn"
 	"linkspan/sqlerr"
 	"linkspan/storage"
@@ -107,6 +108,15 @@ func (l *link) keepFrom(ctx context.Context, gen uint64, after lsn.LSN) error {
 // sendLog sends the log as it is hardened.
 func (l *link) sendLog(ctx context.Context, gen uint64, stream net.Conn, req *hadrwire.LogRequest) {
 	defer tied(ctx, stream)()
+	// The copy says nothing more on this stream but its end.
+	ctx, hungUp := context.WithCancel(ctx)
+	watch := startstop.New(ctx)
+	watch.Go(func(context.Context) {
+		defer hungUp()
+		io.Copy(io.Discard, stream) //nolint:errcheck // any end is the end
+	})
+	defer watch.Stop()
+	defer stream.Close()
 	err := func() error {
 		db, release, err := l.open(ctx)
 		if err != nil {
@@ -169,7 +179,7 @@ func (l *link) ship(ctx context.Context, db *storage.DB, r *storage.LogReader, w
 			return fmt.Errorf("send log up to %v: %w", b.Last, err)
 		}
 		l.move.sent(b.Last, now, len(b.Records))
-		if b.Published.Less(b.Last) && !seeding {
+		if b.Digest != (storage.Digest{}) && b.Published.Less(b.Last) && !seeding {
 			if err := db.WaitPublished(ctx, b.Last); err != nil {
 				return err
 			}

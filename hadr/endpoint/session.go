@@ -156,6 +156,12 @@ func (s *stream) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
+// Close ends the stream in both directions: whoever reads or writes it here returns at once, and the peer reads its end.
+func (s *stream) Close() error {
+	err := s.Stream.Close()
+	return errors.Join(err, s.Stream.SetDeadline(time.Unix(1, 0)))
+}
+
 // joined puts a frame's header and body, which yamux writes one after the other, into one TLS record: one system call,
 // and one wake-up of the peer, for each message of the log. yamux writes from one goroutine.
 type joined struct {

@@ -1,6 +1,7 @@
 package hadrwire
 
 import (
+	"bytes"
 	"time"
 
 	"linkspan/lsn"
@@ -8,25 +9,59 @@ import (
 
 // SeedHeader describes a seeding, as storage.SeedHeader does.
 type SeedHeader struct {
-	Origin       [16]byte
-	Epoch, Pages uint32
-	LogFrom      lsn.LSN
-	LogOffset    int64
+	Origin           [16]byte
+	Epoch, Pages     uint32
+	LogFrom, LogPrev lsn.LSN
+	LogOffset        int64
+	LogTime          int64
+	// Controls are the latest control records of each kind.
+	Controls []Control
 }
+
+// Control is a control record, as storage.Control is.
+type Control struct {
+	LSN     lsn.LSN
+	Epoch   uint32
+	Kind    uint16
+	Payload []byte
+}
+
+// maxControls bounds the controls of a header.
+const maxControls = 256
 
 func (h *SeedHeader) encode(e *encoder) {
 	e.id(h.Origin)
 	e.u32(h.Epoch)
 	e.u32(h.Pages)
 	e.lsn(h.LogFrom)
+	e.lsn(h.LogPrev)
 	e.u64(uint64(h.LogOffset))
+	e.u64(uint64(h.LogTime))
+	e.u16(uint16(len(h.Controls)))
+	for _, c := range h.Controls {
+		e.lsn(c.LSN)
+		e.u32(c.Epoch)
+		e.u16(c.Kind)
+		e.u16(uint16(len(c.Payload)))
+		e.rest(c.Payload)
+	}
 }
 
 func (h *SeedHeader) decode(d *decoder) {
 	h.Origin = d.id()
 	h.Epoch, h.Pages = d.u32(), d.u32()
-	h.LogFrom = d.lsn()
-	h.LogOffset = int64(d.u64())
+	h.LogFrom, h.LogPrev = d.lsn(), d.lsn()
+	h.LogOffset, h.LogTime = int64(d.u64()), int64(d.u64())
+	n := int(d.u16())
+	if n > maxControls {
+		d.fail("%d control records, more than %d", n, maxControls)
+		return
+	}
+	for range n {
+		c := Control{LSN: d.lsn(), Epoch: d.u32(), Kind: d.u16()}
+		c.Payload = bytes.Clone(d.take(int(d.u16())))
+		h.Controls = append(h.Controls, c)
+	}
 }
 
 // SeedRequest asks for pages. With Resume the copy has the pages before NextPage of the seeding that Header describes.
@@ -82,6 +117,7 @@ func (m *SeedStart) decode(d *decoder) {
 type SeedChunk struct {
 	First, Size uint32
 	LSN         lsn.LSN
+	Digest      [16]byte
 	LSNs        []lsn.LSN
 	Hashes      [][16]byte
 	// Pages are len(LSNs) pages of one size.
@@ -95,6 +131,7 @@ func (m *SeedChunk) encode(e *encoder) {
 	e.u32(m.First)
 	e.u32(m.Size)
 	e.lsn(m.LSN)
+	e.id(m.Digest)
 	e.u32(uint32(len(m.LSNs)))
 	for i := range m.LSNs {
 		e.lsn(m.LSNs[i])
@@ -106,6 +143,7 @@ func (m *SeedChunk) encode(e *encoder) {
 func (m *SeedChunk) decode(d *decoder) {
 	m.First, m.Size = d.u32(), d.u32()
 	m.LSN = d.lsn()
+	m.Digest = d.id()
 	n := d.u32()
 	if n > MaxChunkPages {
 		d.fail("%d pages in a chunk, more than %d", n, MaxChunkPages)
@@ -181,7 +219,8 @@ func (m *LogStart) decode(d *decoder) { m.After = d.lsn() }
 // LogBatch is a run of whole records, as storage.Batch is.
 type LogBatch struct {
 	First, Last lsn.LSN
-	Digest      [16]byte
+	// Digest is the database's after Last; zero when Last does not end a commit.
+	Digest [16]byte
 	// Published is the source's published LSN: the copy publishes no further.
 	Published lsn.LSN
 	// Time is when Last was committed, Sent when the batch was sent, both by the source's clock.

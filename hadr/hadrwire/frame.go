@@ -38,7 +38,8 @@ const (
 
 // Limits, in bytes.
 const (
-	maxSmall = 64 << 10
+	maxSmall  = 64 << 10
+	maxHeader = 2 << 20 // a SeedHeader with its control records
 	// MaxChunkPages is the most pages in one SeedChunk.
 	MaxChunkPages = 1024
 	// MaxPageSize bounds the page size that a chunk may have.
@@ -58,6 +59,8 @@ func (t Type) limit() int {
 		return maxChunk
 	case TypeLogBatch:
 		return MaxBatch + 1<<10
+	case TypeSeedRequest, TypeSeedStart:
+		return maxHeader
 	default:
 		return maxSmall
 	}

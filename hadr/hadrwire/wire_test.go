@@ -26,7 +26,8 @@ var (
 )
 
 func every() []hadrwire.Message {
-	h := hadrwire.SeedHeader{Origin: id, Epoch: 2, Pages: 77, LogFrom: one, LogOffset: 512}
+	h := hadrwire.SeedHeader{Origin: id, Epoch: 2, Pages: 77, LogFrom: one, LogPrev: one, LogOffset: 512, LogTime: 7,
+		Controls: []hadrwire.Control{{LSN: one, Epoch: 1, Kind: 3, Payload: []byte("role")}, {LSN: two, Payload: []byte{}}}}
 	m := hadrwire.Member{ID: id, Name: names, URL: "tcp://a:1", Mode: 1, Seeding: 1, SessionTimeout: 20}
 	return []hadrwire.Message{
 		&hadrwire.Hello{Protocol: hadrwire.Version, LogFormat: 1, CollationTable: 2, Collation: "c", Server: "s", ShortName: "n", Link: names,
@@ -39,7 +40,7 @@ func every() []hadrwire.Message {
 		&hadrwire.Resume{},
 		&hadrwire.SeedRequest{Operation: id, Resume: true, Header: h, NextPage: 5},
 		&hadrwire.SeedStart{Resumed: true, Header: h, Operation: id},
-		&hadrwire.SeedChunk{First: 3, Size: 80, LSN: two, LSNs: []lsn.LSN{one, two}, Hashes: [][16]byte{id, {}}, Pages: make([]byte, 2*512)},
+		&hadrwire.SeedChunk{First: 3, Size: 80, LSN: two, Digest: id, LSNs: []lsn.LSN{one, two}, Hashes: [][16]byte{id, {}}, Pages: make([]byte, 2*512)},
 		&hadrwire.SeedChunk{First: 81, Size: 80, LSN: two, LSNs: []lsn.LSN{}, Hashes: [][16]byte{}, Pages: []byte{}},
 		&hadrwire.SeedAck{NextPage: 6, Bytes: 1 << 33},
 		&hadrwire.LogRequest{Origin: id, Epoch: 1, After: one, Seeding: true},

@@ -99,15 +99,23 @@ func (s *Source) send(ctx context.Context, src *storage.SeedSource, w io.Writer,
 func pages(n uint32) int64 { return int64(n) * storage.PageSize }
 
 func wireHeader(h storage.SeedHeader) hadrwire.SeedHeader {
-	return hadrwire.SeedHeader{Origin: h.ID, Epoch: h.Epoch, Pages: h.Pages, LogFrom: h.LogFrom, LogOffset: h.LogOffset}
+	w := hadrwire.SeedHeader{Origin: h.ID, Epoch: h.Epoch, Pages: h.Pages, LogFrom: h.LogFrom, LogPrev: h.LogPrev, LogOffset: h.LogOffset, LogTime: h.LogTime}
+	for _, c := range h.Controls {
+		w.Controls = append(w.Controls, hadrwire.Control{LSN: c.LSN, Epoch: c.Epoch, Kind: c.Kind, Payload: c.Payload})
+	}
+	return w
 }
 
-func storageHeader(h hadrwire.SeedHeader) storage.SeedHeader {
-	return storage.SeedHeader{ID: h.Origin, Epoch: h.Epoch, Pages: h.Pages, LogFrom: h.LogFrom, LogOffset: h.LogOffset}
+func storageHeader(w hadrwire.SeedHeader) storage.SeedHeader {
+	h := storage.SeedHeader{ID: w.Origin, Epoch: w.Epoch, Pages: w.Pages, LogFrom: w.LogFrom, LogPrev: w.LogPrev, LogOffset: w.LogOffset, LogTime: w.LogTime}
+	for _, c := range w.Controls {
+		h.Controls = append(h.Controls, storage.Control{LSN: c.LSN, Epoch: c.Epoch, Kind: c.Kind, Payload: c.Payload})
+	}
+	return h
 }
 
 func wireChunk(c *storage.Chunk) *hadrwire.SeedChunk {
-	m := &hadrwire.SeedChunk{First: c.First, Size: c.Size, LSN: c.LSN, LSNs: c.LSNs, Hashes: make([][16]byte, len(c.Hashes)), Pages: c.Pages}
+	m := &hadrwire.SeedChunk{First: c.First, Size: c.Size, LSN: c.LSN, Digest: c.Digest, LSNs: c.LSNs, Hashes: make([][16]byte, len(c.Hashes)), Pages: c.Pages}
 	for i, h := range c.Hashes {
 		m.Hashes[i] = h
 	}
@@ -115,7 +123,7 @@ func wireChunk(c *storage.Chunk) *hadrwire.SeedChunk {
 }
 
 func storageChunk(m *hadrwire.SeedChunk) storage.Chunk {
-	c := storage.Chunk{First: m.First, Size: m.Size, LSN: m.LSN, LSNs: m.LSNs, Hashes: make([]storage.Digest, len(m.Hashes)), Pages: m.Pages}
+	c := storage.Chunk{First: m.First, Size: m.Size, LSN: m.LSN, Digest: m.Digest, LSNs: m.LSNs, Hashes: make([]storage.Digest, len(m.Hashes)), Pages: m.Pages}
 	for i, h := range m.Hashes {
 		c.Hashes[i] = h
 	}

@@ -49,13 +49,13 @@ func (e *RefusedError) Unwrap() error { return ErrRefused }
 // Receive makes the copy and returns it, opened as a replica. After an error everything received is kept for the next
 // call. The end of ctx ends the streams.
 func (t *Target) Receive(ctx context.Context) (*storage.DB, error) {
-	dst, err := t.reopen(ctx)
-	if err != nil {
-		return nil, err
+	dst, whole, err := t.reopen(ctx)
+	if err != nil || whole != nil {
+		return whole, err
 	}
 	defer func() {
 		if dst != nil {
-			dst.Close()
+			dst.Close() //nolint:errcheck // what is on disk is continued, whatever this says
 		}
 	}()
 	in, stop, err := t.stream(ctx)
@@ -76,24 +76,30 @@ func (t *Target) Receive(ctx context.Context) (*storage.DB, error) {
 		}
 	}
 	p := dst.Progress()
-	t.Progress.begin(t.Clock.Now(), false, t.Operation, start.Operation, pages(p.NextPage-1), pages(p.Header.Pages), !start.Resumed)
+	t.Progress.begin(t.Clock.Now(), false, t.Operation, start.Operation, pages(p.NextPage-1), pages(start.Header.Pages), !start.Resumed)
 	t.Started()
 	return t.fill(ctx, dst, r, stop)
 }
 
-// reopen finds what an earlier attempt left; nil when there is nothing.
-func (t *Target) reopen(ctx context.Context) (*storage.SeedTarget, error) {
+// reopen finds what an earlier attempt left: a seeding to continue, a copy that is whole already, or nothing. What cannot
+// be continued is thrown away: it was only a copy.
+func (t *Target) reopen(ctx context.Context) (*storage.SeedTarget, *storage.DB, error) {
 	dst, err := storage.OpenSeedTarget(ctx, t.Options)
-	switch {
-	case err == nil:
-		return dst, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case errors.Is(err, storage.ErrDamaged):
-		return nil, t.discard() // begin anew
-	default:
-		return nil, fmt.Errorf("reopen interrupted seeding: %w", err)
+	if err == nil || ctx.Err() != nil {
+		return dst, nil, err
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if db, openErr := storage.Open(ctx, t.Options); openErr == nil {
+		if db.IsReplica() && db.ID() == t.Origin {
+			return nil, db, nil // it was whole, and we were stopped before anybody took it
+		}
+		if err := db.Close(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, t.discard()
 }
 
 // renew throws away what is there and begins with the header.
