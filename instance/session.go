@@ -13,6 +13,7 @@ import (
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/sqltype"
+	"linkspan/tsql/bind"
 	"linkspan/tsql/exec"
 	"linkspan/tsql/sqlfn"
 )
@@ -27,7 +28,12 @@ const (
 )
 
 // prepare makes the T-SQL functions known to a new SQLite connection.
-func (in *Instance) prepare(c *sqlite3.Conn) error { return sqlfn.Register(c, new(sqlfn.Env)) }
+func (in *Instance) prepare(c *sqlite3.Conn) error {
+	if err := sqlfn.Register(c, new(sqlfn.Env)); err != nil {
+		return err
+	}
+	return bind.Register(c)
+}
 
 // openEngine makes the T-SQL engine.
 func (in *Instance) openEngine() error {
