@@ -35,6 +35,7 @@ const pure = 1
 
 // rungs are the imports allowed inside one row, with the reason. One that is no longer used fails the test.
 var rungs = map[string]string{
+	"sqltype > sqlerr":         "a conversion that fails has its number from birth",
 	"rel > sqlapi":             "a view's columns are described as any result's",
 	"bak/chain > bak":          "the planner plans over the sets that the reader reads",
 	"bak/mdf > bak":            "the tables lie in the reader's data streams",
