@@ -37,12 +37,9 @@ func collationIndex(name string) int {
 
 // The types with a fixed shape that expressions yield.
 var (
-	typeBit      = Type{Kind: Bit}
-	typeInt      = Type{Kind: Int}
-	typeBigInt   = Type{Kind: BigInt}
-	typeFloat    = Type{Kind: Float, Prec: 53}
-	typeMoney    = Type{Kind: Money}
-	typeDateTime = Type{Kind: DateTime}
+	typeInt   = Type{Kind: Int}
+	typeFloat = Type{Kind: Float, Prec: 53}
+	typeMoney = Type{Kind: Money}
 )
 
 // DecimalType is decimal(prec,scale).

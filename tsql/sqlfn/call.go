@@ -104,7 +104,6 @@ var (
 	typeDate     = sqltype.Type{Kind: sqltype.Date}
 	typeDateTime = sqltype.Type{Kind: sqltype.DateTime}
 	typeSmall    = sqltype.Type{Kind: sqltype.SmallInt}
-	typeTiny     = sqltype.Type{Kind: sqltype.TinyInt}
 )
 
 // text gives x as a text: itself, or converted to varchar(8000). sql_variant, xml and the like are 8116.
