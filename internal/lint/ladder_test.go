@@ -39,6 +39,7 @@ var rungs = map[string]string{
 	"rel > sqlapi":             "a view's columns are described as any result's",
 	"bak/chain > bak":          "the planner plans over the sets that the reader reads",
 	"bak/mdf > bak":            "the tables lie in the reader's data streams",
+	"link/flow > armtypes":     "the steps are made of the management API's resources",
 	"tsql/parse > tsql/ast":    "the parser makes the tree",
 	"storage > storage/logvfs": "the database is made of its file system",
 	"media/dir > media":        "implements it",

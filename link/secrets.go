@@ -1,0 +1,125 @@
+package link
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"linkspan/internal/fsx"
+)
+
+// The environment variables that hold secrets.
+const (
+	SourcePasswordVar    = "LINKSPAN_SOURCE_PASSWORD"
+	MasterKeyPasswordVar = "LINKSPAN_MASTER_KEY_PASSWORD"
+	ClientSecretVar      = "AZURE_CLIENT_SECRET"
+)
+
+// Secrets are what a run needs and a spec does not hold. The names beside them may be the spec's.
+type Secrets struct {
+	SourceUser, SourcePassword     string
+	Tenant, ClientID, ClientSecret string
+	MasterKeyPassword              string
+}
+
+// maxSecretFile bounds what is read of a secret's file.
+const maxSecretFile = 64 << 10
+
+// credentialsFile is the file that the sandbox writes.
+type credentialsFile struct {
+	Source struct{ User, Password string }
+	ARM    struct{ Tenant, ClientID, ClientSecret string }
+}
+
+// Secrets collects the secrets: from the environment first, then from the files that the spec names, last from its
+// credentials file. A master key's password that nobody gave is random. env looks up a variable. Files that others can read are refused.
+func (s Spec) Secrets(fs fsx.FS, env func(string) string) (Secrets, error) {
+	out := Secrets{SourceUser: s.Source.User, Tenant: s.Target.Tenant, ClientID: s.Target.ClientID}
+	var errs []error
+	take := func(p *string, variable, file string) {
+		if *p = env(variable); *p != "" || file == "" {
+			return
+		}
+		data, err := readSecret(fs, file)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		*p = strings.TrimRight(string(data), "\r\n")
+	}
+	take(&out.SourcePassword, SourcePasswordVar, s.Source.PasswordFile)
+	take(&out.MasterKeyPassword, MasterKeyPasswordVar, s.Source.MasterKeyPasswordFile)
+	take(&out.ClientSecret, ClientSecretVar, s.Target.ClientSecretFile)
+	if out.MasterKeyPassword == "" {
+		out.MasterKeyPassword = randomPassword()
+	}
+	if s.Credentials != "" {
+		errs = append(errs, out.fill(fs, s.Credentials))
+	}
+	return out, errors.Join(errs...)
+}
+
+// randomPassword is for a master key whose password nobody named, and nobody keeps: the service master key opens the key,
+// and ALTER MASTER KEY ADD ENCRYPTION BY PASSWORD gives it a known one later.
+func randomPassword() string {
+	return "Aa1!" + rand.Text()
+}
+
+// fill takes what is missing from a credentials file.
+func (out *Secrets) fill(fs fsx.FS, file string) error {
+	data, err := readSecret(fs, file)
+	if err != nil {
+		return err
+	}
+	var c credentialsFile
+	if err := json.Unmarshal(data, &c); err != nil {
+		return fmt.Errorf("read %s: it is not the JSON it should be", file) // the cause would quote the file
+	}
+	for _, p := range []struct {
+		to   *string
+		from string
+	}{
+		{&out.SourceUser, c.Source.User}, {&out.SourcePassword, c.Source.Password},
+		{&out.Tenant, c.ARM.Tenant}, {&out.ClientID, c.ARM.ClientID}, {&out.ClientSecret, c.ARM.ClientSecret},
+	} {
+		if *p.to == "" {
+			*p.to = p.from
+		}
+	}
+	return nil
+}
+
+// readSecret reads a file that only its owner may be able to read.
+func readSecret(fs fsx.FS, name string) ([]byte, error) {
+	st, err := fs.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("read secret: %w", err)
+	}
+	if mode := st.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("read secret: %s has mode %04o: others can read it; run chmod 600 on it", name, mode)
+	}
+	return readFile(fs, name)
+}
+
+// readFile reads a small file.
+func readFile(fs fsx.FS, name string) ([]byte, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read file: %w", err)
+	}
+	defer func() { _ = f.Close() }() // nothing was written
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, maxSecretFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(data) > maxSecretFile {
+		return nil, fmt.Errorf("read %s: the file is larger than %d bytes", name, maxSecretFile)
+	}
+	return data, nil
+}
+
+func newReader(data []byte) io.Reader { return bytes.NewReader(data) }
