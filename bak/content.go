@@ -121,6 +121,9 @@ type View struct {
 // View makes a new reader of c.
 func (c *Content) View() *View { return &View{c: c} }
 
+// Clone makes another reader of the same Content.
+func (v *View) Clone() *View { return v.c.View() }
+
 // ReadAt implements io.ReaderAt over the MTF bytes. At the end it gives io.EOF, or the fault that ends the file early.
 func (v *View) ReadAt(p []byte, off int64) (int, error) {
 	if v.c.kind == Plain {
