@@ -172,3 +172,11 @@ func identityRange(t sqltype.Type) (lo, hi int64) {
 	}
 	return math.MinInt64, math.MaxInt64
 }
+
+// Reset forgets all counters: what is on disk tells them again. A database that becomes primary needs it, since another
+// instance may have gone on.
+func (i *Identities) Reset() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	clear(i.last)
+}

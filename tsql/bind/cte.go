@@ -27,11 +27,11 @@ type cte struct {
 const defaultRecursion = 100
 
 // with binds CTEs, puts them in sight and gives their definitions in SQLite.
-func (b *binder) with(list []*ast.CTE, limit *ast.Option) ([]string, error) {
+func (b *binder) with(list []*ast.CTE, hints []ast.Option) ([]string, error) {
 	max := int64(defaultRecursion)
-	if limit != nil {
-		if lit, ok := limit.Value.(*ast.Literal); ok {
-			max, _ = strconv.ParseInt(lit.Text, 10, 64)
+	for _, h := range hints {
+		if n, ok := strings.CutPrefix(h.Name, "MAXRECURSION "); ok {
+			max, _ = strconv.ParseInt(n, 10, 64)
 		}
 	}
 	var defs []string

@@ -206,7 +206,7 @@ func (b *binder) selectQuery(outer *scope, e *ast.Select) (*query, error) {
 	if e.For != "" {
 		return nil, b.refuse(e, "FOR "+e.For)
 	}
-	with, err := b.with(e.With, hint(e.Hints, "MAXRECURSION"))
+	with, err := b.with(e.With, e.Hints)
 	if err != nil {
 		return nil, err
 	}
@@ -480,5 +480,3 @@ func describe(cols []outColumn) []sqlapi.Column {
 	}
 	return out
 }
-
-func hint(hints []ast.Option, name string) *ast.Option { return ast.FindOption(hints, name) }

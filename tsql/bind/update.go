@@ -128,7 +128,7 @@ func (b *binder) ctesOf(list []*ast.CTE, tgt ast.Source, hints []ast.Option) ([]
 		b.rowsOf = b.fold(t.Name.Name)
 		defer func() { b.rowsOf = "" }()
 	}
-	return b.with(list, hint(hints, "MAXRECURSION"))
+	return b.with(list, hints)
 }
 
 // update binds UPDATE.
