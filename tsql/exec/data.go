@@ -50,6 +50,8 @@ type execution struct {
 	// streaming tells that rows go to the client at once.
 	streaming bool
 	input     *captured
+	// begun tells that the client was told of a result set, which has to be ended.
+	begun bool
 }
 
 // maxHeld is how many rows are kept back; beyond it the version they were read from is waited for instead.
@@ -57,7 +59,7 @@ const maxHeld = 256
 
 func (x *execution) bind(k *conn, snap *catalog.Snapshot) error {
 	f := x.f
-	p, err := f.c.plan(f.key(x.st, x.d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(f.env(x.d, snap), x.st) })
+	p, err := f.c.plan(f.key(x.st, x.d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(f.env(k, snap), x.st) })
 	if err != nil {
 		return bindError{err}
 	}
@@ -111,6 +113,7 @@ func (x *execution) columns() error {
 	if len(x.plan.Columns) == 0 || x.plan.Verb == bind.Assign {
 		return nil
 	}
+	x.begun = true
 	return wrapSink(x.f.r.out.Columns(x.plan.Columns))
 }
 
@@ -185,8 +188,8 @@ func (x *execution) failed(err error, writes bool) (flow, error) {
 	if writes && x.plan != nil {
 		fl, ferr = f.terminated(fl, ferr)
 	}
-	if ferr == nil && fl.kind == flowNext {
-		ferr = wrapEnd(f.r.out.Done(sqlapi.Done{Command: x.command(), InProc: f.inProc, Failed: true}))
+	if ferr == nil && (x.begun || fl.kind == flowNext) {
+		ferr = f.r.out.Done(sqlapi.Done{Command: x.command(), InProc: f.inProc, Failed: fl.kind != flowError})
 	}
 	return fl, ferr
 }
@@ -245,7 +248,7 @@ func (f *frame) define(st ast.Statement) (flow, error) {
 		}
 	}
 	at, err := f.writing(d, func(k *conn, snap *catalog.Snapshot) error {
-		ch, err := bind.Define(f.env(d, snap), st)
+		ch, err := bind.Define(f.env(k, snap), st)
 		if err != nil {
 			return err
 		}

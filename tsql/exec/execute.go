@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"math"
 	"strings"
 
 	"linkspan/catalog"
@@ -62,6 +63,9 @@ func (f *frame) execute(st *ast.Execute) (flow, error) {
 	if err != nil || fl.kind == flowError || fl.kind == flowBatch {
 		return fl, err
 	}
+	if status == notRun {
+		return next, f.r.out.Done(sqlapi.Done{Command: sqlapi.CmdExecute, InProc: f.inProc, Failed: true})
+	}
 	if st.Return != "" {
 		v := f.variable(st.Return)
 		val, err := assign(sqltype.IntOf(sqltype.Int, int64(status)), sqltype.Type{Kind: sqltype.Int}, v.typ)
@@ -96,6 +100,9 @@ func (f *frame) execArg(a *ast.ExecArg) (argument, error) {
 	return out, err
 }
 
+// notRun is the status of a procedure that was not begun: it is missing, or its arguments do not fit.
+const notRun = math.MinInt32
+
 // executeText runs EXEC ('…').
 func (f *frame) executeText(st *ast.Execute) (flow, error) {
 	v, err := f.value(st.SQL, sqltype.Type{Kind: sqltype.NVarChar, Len: sqltype.MaxLen})
@@ -103,11 +110,19 @@ func (f *frame) executeText(st *ast.Execute) (flow, error) {
 		return f.evalFailed(err)
 	}
 	c, err := f.s.e.cache.batch(v.S, f.s.parseOptions())
-	if err != nil {
-		return f.failBind(err)
-	}
 	child := f.child(c)
+	if err != nil {
+		return inner(child.failBind(err))
+	}
 	fl, err := f.nested(child, func() (flow, error) { return child.list(c.body) })
+	return fl, err
+}
+
+// inner makes the end of an inner scope the next statement of the outer one.
+func inner(fl flow, err error) (flow, error) {
+	if fl.kind == flowScope {
+		fl = next
+	}
 	return fl, err
 }
 
@@ -207,7 +222,7 @@ func (f *frame) setContext(c *call) (int32, flow, error) {
 		{Name: "@read_only", Type: sqltype.Type{Kind: sqltype.Bit}, Optional: true, Default: sqltype.BitOf(false)}}, c.args)
 	if e != nil {
 		fl, err := f.raise(e, abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	m := map[string]sqltype.Value{}
 	for k, v := range f.s.sessionState {
@@ -292,10 +307,13 @@ func (f *frame) serverProcedure(p *Procedure, c *call) (int32, flow, error) {
 	vals, e := match(p.Name, p.Params, c.args)
 	if e != nil {
 		fl, err := f.raise(e, abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	given, _ := place(p.Name, len(p.Params), func(i int) string { return p.Params[i].Name }, c.args)
 	f.r.release()
+	inProc := f.inProc
+	f.inProc = true
+	defer func() { f.inProc = inProc }()
 	out := &countingSink{ResultSink: f.r.out, f: f}
 	status, err := p.Run(f.r.ctx, f.s.caller(), vals, out)
 	if err != nil {
@@ -340,26 +358,30 @@ func (f *frame) userProcedure(c *call) (int32, flow, error) {
 	d := s.db
 	missing := func() (int32, flow, error) {
 		fl, err := f.raise(sqlerr.New(2812, c.name.String()).WithState(62), abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	if c.name.Database != "" && !strings.EqualFold(c.name.Database, d.Name()) {
 		return missing()
 	}
 	var o *catalog.Object
 	if err := f.reading(d, false, func(_ *conn, snap *catalog.Snapshot) error {
-		o = f.object(snap, c.name.Schema, c.name.Name)
+		schema := c.name.Schema
+		if schema == "" {
+			schema = "dbo"
+		}
+		o = snap.Object(schema, c.name.Name)
 		return nil
 	}); err != nil {
 		fl, err := f.fail(err)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	if o == nil || o.Kind != catalog.Procedure {
 		return missing()
 	}
 	code, err := s.e.cache.module(o.Text, !o.QuotedIdentifier)
 	if err != nil {
-		fl, err := f.failBind(err)
-		return 1, fl, err
+		fl, err := inner(f.child(nil).failBind(err))
+		return notRun, fl, err
 	}
 	return f.runProcedure(o.Name, code, c)
 }
@@ -373,7 +395,7 @@ func (f *frame) runProcedure(name string, code *compiled, c *call) (int32, flow,
 	}
 	if e != nil {
 		fl, err := f.raise(e, abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	fl, err := f.nested(child, func() (flow, error) { return child.list(code.body) })
 	if err != nil || fl.kind != flowNext {

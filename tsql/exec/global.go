@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"linkspan/catalog"
 	"linkspan/rel"
 	"linkspan/sqltype"
 )
@@ -90,8 +91,11 @@ func (f *frame) Function(ctx context.Context, sc rel.Scope, name string, args []
 	if v, ok := f.sessionFunction(sc, name, args); ok {
 		return v, nil
 	}
-	if v, ok, err := f.schemaFunction(name, args); ok {
-		return v, err
+	if f.conn != nil && sc.Database == f.conn.db.Name() {
+		of := catalog.Functions{Snapshot: f.snap, Conn: f.conn, Identities: f.conn.db.Identities(), Database: sc.Database, DefaultSchema: "dbo"}
+		if v, ok, err := of.Call(name, args); ok {
+			return v, err
+		}
 	}
 	c := f.s.caller()
 	c.Database, c.DatabaseID, c.Snapshot = sc.Database, sc.DatabaseID, f.snap

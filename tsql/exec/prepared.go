@@ -27,7 +27,7 @@ func (f *frame) executeSQL(c *call) (int32, flow, error) {
 	text, params, values, e := split(c.args)
 	if e != nil {
 		fl, err := f.raise(e, abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	return f.runText(c, text, params, values)
 }
@@ -52,19 +52,19 @@ func split(args []argument) (text, params string, values []argument, e *sqlerr.E
 // runText runs a text with parameters.
 func (f *frame) runText(c *call, text, params string, values []argument) (int32, flow, error) {
 	code, err := f.s.e.cache.executeSQL(text, params, f.s.parseOptions())
-	if err != nil {
-		fl, err := f.failBind(err)
-		return sqlerr.Number(err), fl, err
-	}
 	child := f.r.frame(code)
 	child.inProc = true
+	if err != nil {
+		fl, err := inner(child.failBind(err))
+		return notRun, fl, err
+	}
 	given, e := place("", len(code.params), func(i int) string { return code.params[i].Name }, values)
 	if e == nil {
 		e = f.bindValues(child, text, params, given)
 	}
 	if e != nil {
 		fl, err := f.raise(e, abortStatement)
-		return e.Number, fl, err
+		return notRun, fl, err
 	}
 	fl, err := f.nested(child, func() (flow, error) { return child.list(code.body) })
 	if err != nil || fl.kind != flowNext {
@@ -119,13 +119,13 @@ func (f *frame) preparedCall(name string, c *call) (int32, flow, error) {
 	want := map[string]int{"sp_prepare": 3, "sp_execute": 1, "sp_prepexec": 3, "sp_unprepare": 1}[name]
 	if len(c.args) < want {
 		fl, err := f.raise(sqlerr.New(201, name, "@handle"), abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	handle := int32(c.args[0].value.N)
 	p := s.prepared[handle]
 	if want == 1 && (p == nil || !c.args[0].value.Valid) {
 		fl, err := f.raise(sqlerr.New(8179, handle), abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	switch name {
 	case "sp_unprepare":
@@ -136,12 +136,12 @@ func (f *frame) preparedCall(name string, c *call) (int32, flow, error) {
 	}
 	p = &prepared{params: c.args[1].value.S, text: c.args[2].value.S}
 	if _, err := s.e.cache.executeSQL(p.text, p.params, s.parseOptions()); err != nil {
-		fl, err := f.failBind(err)
-		return 1, fl, err
+		fl, err := inner(f.child(nil).failBind(err))
+		return notRun, fl, err
 	}
 	if len(s.prepared) >= maxPrepared {
 		fl, err := f.raise(sqlerr.New(701, "sp_prepare"), abortStatement)
-		return 1, fl, err
+		return notRun, fl, err
 	}
 	s.lastHandle++
 	s.prepared[s.lastHandle] = p
@@ -183,7 +183,7 @@ func (s *Session) Call(ctx context.Context, q sqlapi.Call, out sqlapi.ResultSink
 		if err != nil {
 			return err
 		}
-		if fl.kind == flowNext {
+		if fl.kind == flowNext && status != notRun {
 			if err := out.ReturnStatus(status); err != nil {
 				return err
 			}

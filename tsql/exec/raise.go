@@ -70,12 +70,19 @@ func (f *frame) fail(err error) (flow, error) {
 	return f.raise(e, class)
 }
 
+// statementErrors are found while a statement is bound and end the statement only, as if they came while it ran.
+var statementErrors = map[int32]bool{220: true, 232: true, 515: true, 517: true, 535: true, 544: true, 545: true, 2628: true, 8115: true, 8134: true, 8152: true}
+
 // failBind tells of an error of a statement that could not be bound.
 func (f *frame) failBind(err error) (flow, error) {
 	if end := f.r.ending(err); end != nil {
 		return next, end
 	}
-	return f.raise(f.sqlError(err), abortScope)
+	e := f.sqlError(err)
+	if batchErrors[e.Number] || statementErrors[e.Number] {
+		return f.fail(e)
+	}
+	return f.raise(e, abortScope)
 }
 
 // raise tells of an error, or hands it to a TRY.
