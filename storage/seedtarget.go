@@ -264,5 +264,9 @@ func (t *SeedTarget) Close() error {
 		return nil
 	}
 	t.closed = true
-	return t.wrap(errors.Join(t.db.wal.flush(), t.db.wal.close(false), t.db.closeFiles()))
+	var err error
+	if t.unsynced > 0 && !t.complete {
+		err = t.sync() // so that no page comes twice
+	}
+	return t.wrap(errors.Join(err, t.db.wal.flush(), t.db.wal.close(false), t.db.closeFiles()))
 }
