@@ -143,11 +143,17 @@ func (c *Conn) trusted(sql string) error {
 }
 
 // Cause returns err as the database knows it: SQLite reports "disk I/O error" for a damaged page (824), a transaction
-// that is too large or a full disk (9002) and the like, which Cause gives back as *sqlerr.Error in err's chain. Call it
+// that is too large or a full disk (9002), too much sorting (1105) and the like, which Cause gives back as *sqlerr.Error in err's chain. Call it
 // with every error of a statement on this connection, once, before the connection is used again.
 func (c *Conn) Cause(err error) error {
 	fault := c.file.Fault()
-	if fault == nil || err == nil || !errors.Is(err, sqlite3.IOERR) {
+	if err == nil || !errors.Is(err, sqlite3.IOERR) {
+		return err
+	}
+	if fault == nil {
+		fault = c.db.conns.vfs.TempFault()
+	}
+	if fault == nil {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", fault, err)

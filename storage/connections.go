@@ -43,7 +43,8 @@ func (p *connections) open(db *DB) error {
 		return err
 	}
 	p.vfs = logvfs.New(logvfs.Options{Host: host{db}, FS: db.o.FS, TempDir: db.tempDir(), TempBytes: db.o.TempBytes,
-		TransactionBytes: db.o.TransactionBytes, TransactionTooBig: sqlerr.New(9002, db.o.Name, "ACTIVE_TRANSACTION")})
+		TransactionBytes: db.o.TransactionBytes, TransactionTooBig: sqlerr.New(9002, db.o.Name, "ACTIVE_TRANSACTION"),
+		TempTooBig: sqlerr.New(1105, "<temporary system object>", "tempdb", "PRIMARY")})
 	p.name = "linkspan-" + rand.Text()
 	vfs.Register(p.name, p.vfs)
 	if db.replica.Load() {

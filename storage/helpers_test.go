@@ -2,7 +2,6 @@ package storage_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -92,7 +91,8 @@ func tryQuery(ctx context.Context, db *storage.DB, sql string) ([]string, error)
 		return nil, err
 	}
 	defer c.Release()
-	return rows(c, sql)
+	r, err := rows(c, sql)
+	return r, c.Cause(err)
 }
 
 func rows(c *storage.Conn, sql string) ([]string, error) {
@@ -104,7 +104,11 @@ func rows(c *storage.Conn, sql string) ([]string, error) {
 	for s.Step() {
 		out = append(out, s.ColumnText(0))
 	}
-	return out, errors.Join(s.Err(), s.Reset())
+	if err := s.Err(); err != nil {
+		_ = s.Reset() // repeats it
+		return out, err
+	}
+	return out, s.Reset()
 }
 
 func one(t *testing.T, db *storage.DB, sql string) string {

@@ -312,6 +312,9 @@ func (t *logTail) segment(fsys fsx.FS, dir string, m meta, vlf uint32, isLast bo
 	from := s.start
 	if vlf == m.end.VLF {
 		from = m.end.Offset
+		if size, err := f.Size(); err != nil || size < from {
+			return errors.Join(err, fmt.Errorf("%w: log segment %s ends at %d; it was hardened up to %d", ErrDamaged, name, size, from))
+		}
 	} else if h.Prev != *prev {
 		return fmt.Errorf("%w: log segment %s follows %s, but the log before it ends at %s", ErrDamaged, name, h.Prev, *prev)
 	}

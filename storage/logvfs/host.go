@@ -54,6 +54,8 @@ type Options struct {
 	TempBytes, TransactionBytes int64
 	// TransactionTooBig is the error of a transaction that changes more.
 	TransactionTooBig error
+	// TempTooBig is the error of a temporary file beyond TempBytes.
+	TempTooBig error
 }
 
 // VFS is the file system of one database. Register it under a name of its own.
@@ -61,6 +63,8 @@ type VFS struct {
 	o        Options
 	tempUsed atomic.Int64
 	tempNext atomic.Int64
+	// tempFault is the last error of a temporary file: SQLite does not say whose it is.
+	tempFault atomic.Pointer[error]
 
 	mu    sync.Mutex // protects files
 	files map[string]*File
@@ -72,8 +76,21 @@ func New(o Options) *VFS { return &VFS{o: o, files: map[string]*File{}} }
 // WriterName starts the name by which the writing connection opens the database; all other names read.
 const WriterName = "/writer"
 
-// ErrTempSpace is the error of a temporary file beyond Options.TempBytes.
-var ErrTempSpace = errors.New("temporary files take all the space they may")
+// TempFault returns and forgets the last error of a temporary file, whichever connection met it.
+func (v *VFS) TempFault() error {
+	if err := v.tempFault.Swap(nil); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (v *VFS) tempFailed(err error, code sqlite3.ExtendedErrorCode) error {
+	if err == nil {
+		return nil
+	}
+	v.tempFault.Store(&err)
+	return vfs.SystemError(err, code)
+}
 
 // File returns the open main database file of the name, for the connection's owner to steer.
 func (v *VFS) File(name string) (*File, error) {
@@ -129,7 +146,7 @@ func (t *tempFile) ReadAt(b []byte, off int64) (int, error) {
 	if t.disk != nil {
 		n, err := t.disk.ReadAt(b, off)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return n, vfs.SystemError(err, sqlite3.IOERR_READ)
+			return n, t.v.tempFailed(err, sqlite3.IOERR_READ)
 		}
 		if n < len(b) {
 			return n, io.EOF
@@ -149,18 +166,18 @@ func (t *tempFile) WriteAt(b []byte, off int64) (int, error) {
 	if grow := end - t.size; grow > 0 {
 		if t.v.tempUsed.Add(grow) > t.v.o.TempBytes {
 			t.v.tempUsed.Add(-grow)
-			return 0, vfs.SystemError(fmt.Errorf("%w (%d bytes)", ErrTempSpace, t.v.o.TempBytes), sqlite3.IOERR_WRITE)
+			return 0, t.v.tempFailed(t.v.o.TempTooBig, sqlite3.IOERR_WRITE)
 		}
 		t.size = end
 	}
 	if t.disk == nil && end > tempInMemory {
 		if err := t.spill(); err != nil {
-			return 0, vfs.SystemError(fmt.Errorf("make temporary file: %w", err), sqlite3.IOERR_WRITE)
+			return 0, t.v.tempFailed(fmt.Errorf("make temporary file: %w", err), sqlite3.IOERR_WRITE)
 		}
 	}
 	if t.disk != nil {
 		n, err := t.disk.WriteAt(b, off)
-		return n, vfs.SystemError(err, sqlite3.IOERR_WRITE)
+		return n, t.v.tempFailed(err, sqlite3.IOERR_WRITE)
 	}
 	if end > int64(len(t.mem)) {
 		t.mem = append(t.mem, make([]byte, end-int64(len(t.mem)))...)
