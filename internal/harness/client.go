@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,9 +69,9 @@ func (GoClient) Name() string { return "go-mssqldb" }
 
 // OpenSQL opens a pool of connections to a server whose certificate is verified.
 func OpenSQL(l Login, database string) (*sql.DB, error) {
-	dsn := fmt.Sprintf("server=%s;port=%d;user id=%s;password={%s};database=%s;encrypt=true;certificate=%s;dial timeout=10", l.Address, l.Port, l.User,
-		strings.ReplaceAll(l.Password, "}", "}}"), database, l.CA)
-	c, err := msdsn.Parse(dsn)
+	dsn := url.URL{Scheme: "sqlserver", User: url.UserPassword(l.User, l.Password), Host: net.JoinHostPort(l.Address, strconv.Itoa(l.Port)),
+		RawQuery: url.Values{"database": {database}, "encrypt": {"true"}, "certificate": {l.CA}, "dial timeout": {"10"}}.Encode()}
+	c, err := msdsn.Parse(dsn.String())
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,126 @@
+// Command bench measures the product through its ports, as clients see it, and beside each figure a raw limit of the
+// same machine in the same run. It writes one JSON line per measurement to standard output.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"slices"
+	"time"
+
+	"linkspan/internal/harness"
+)
+
+// Result is one line of output. Ratio is Median over BaselineMedian.
+type Result struct {
+	Name           string  `json:"name"`
+	Unit           string  `json:"unit"`
+	Median         float64 `json:"median"`
+	Min            float64 `json:"min"`
+	Max            float64 `json:"max"`
+	N              int     `json:"n"`
+	Baseline       string  `json:"baseline"`
+	BaselineMedian float64 `json:"baseline_median"`
+	Ratio          float64 `json:"ratio"`
+	Machine        string  `json:"machine"`
+}
+
+// bench is one run's settings and what its measurements share.
+type bench struct {
+	program string // the compiled product
+	dir     string // scratch, on the disk that is measured
+	samples int
+	sample  time.Duration // how long one sample runs
+	only    *regexp.Regexp
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	only := flag.String("only", ".", "a regular expression of the names to measure")
+	samples := flag.Int("samples", 5, "samples per measurement")
+	sample := flag.Duration("sample", 1500*time.Millisecond, "the length of a sample")
+	dir := flag.String("dir", "", "where to keep scratch files; default a temporary folder")
+	flag.Parse()
+	re, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	if *dir == "" {
+		if *dir, err = os.MkdirTemp("", "linkspan-bench-"); err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(*dir) }()
+	}
+	b := &bench{dir: *dir, samples: *samples, sample: *sample, only: re}
+	if b.program, err = harness.Build(ctx, *dir); err != nil {
+		return err
+	}
+	for _, group := range []struct {
+		names   []string
+		measure func(context.Context) error
+	}{
+		{[]string{"tds_insert_1_durable", "tds_insert_16_durable", "log_bytes_per_insert"}, b.durableInserts},
+		{[]string{"tds_insert_1_nosync", "tds_insert_16_nosync"}, b.unsyncedInserts},
+		{[]string{"lag_p50_ms_200tps", "lag_p99_ms_200tps", "lag_p99_ms_full", "seeding_MBps"}, b.link},
+		{[]string{"sandbox_ready_ms"}, b.ready},
+	} {
+		if slices.ContainsFunc(group.names, re.MatchString) {
+			if err := group.measure(ctx); err != nil {
+				return fmt.Errorf("%s: %w", group.names[0], err)
+			}
+		}
+	}
+	return nil
+}
+
+// report prints a measurement and its baseline.
+func (b *bench) report(name, unit string, samples []float64, baseline string, base []float64) error {
+	if !b.only.MatchString(name) {
+		return nil
+	}
+	r := Result{Name: name, Unit: unit, Median: median(samples), Min: slices.Min(samples), Max: slices.Max(samples), N: len(samples),
+		Baseline: baseline, BaselineMedian: median(base), Machine: fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())}
+	if r.BaselineMedian != 0 {
+		r.Ratio = r.Median / r.BaselineMedian
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+func median(samples []float64) float64 {
+	if len(samples) == 0 {
+		return 0
+	}
+	s := slices.Clone(samples)
+	slices.Sort(s)
+	return s[len(s)/2]
+}
+
+// repeat takes the samples of a measurement and of its baseline in turn, so that both see the same machine.
+func (b *bench) repeat(measure, base func() (float64, error)) (samples, baseline []float64, err error) {
+	for range b.samples {
+		x, err := base()
+		if err != nil {
+			return nil, nil, fmt.Errorf("baseline: %w", err)
+		}
+		y, err := measure()
+		if err != nil {
+			return nil, nil, err
+		}
+		baseline, samples = append(baseline, x), append(samples, y)
+	}
+	return samples, baseline, nil
+}
