@@ -17,6 +17,8 @@ func Convert(v Value, from, to Type, style int) (Value, *sqlerr.Error) {
 		from = typeOfValue(v, from)
 	}
 	switch {
+	case to.Kind == Variant || to.Kind == Null:
+		return v, nil
 	case to.Kind.IsString():
 		return toText(v, from, to, style)
 	case to.Kind.IsBinary():
@@ -25,7 +27,7 @@ func Convert(v Value, from, to Type, style int) (Value, *sqlerr.Error) {
 		return fromText(v, from, to, style)
 	case from.Kind.IsBinary():
 		return fromBinary(v, from, to)
-	case to.Kind == UniqueIdentifier || to.Kind == Variant || to.Kind == Null:
+	case to.Kind == UniqueIdentifier:
 		return v, nil
 	case from.Kind.IsTemporal() && to.Kind.IsTemporal():
 		return temporal(v, from, to)

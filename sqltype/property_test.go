@@ -3,9 +3,11 @@ package sqltype_test
 import (
 	"bytes"
 	"cmp"
+	"hash/crc32"
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -336,5 +338,52 @@ func TestPackRoundTrip(t *testing.T) {
 				t.Errorf("%v came back as %v", typ, got)
 			}
 		}
+	}
+}
+
+func TestVariantKeepsKindAndValue(t *testing.T) {
+	t.Parallel()
+	r := random(t)
+	variant := sqltype.Type{Kind: sqltype.Variant}
+	for _, name := range []string{"int", "decimal(38,10)", "float", "datetime2(3)", "nvarchar(20)", "varbinary(16)", "uniqueidentifier", "datetimeoffset(7)"} {
+		typ := parseType(t, name)
+		v := someValue(r, typ)
+		in, err := sqltype.Convert(v, typ, variant, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := sqltype.Load(sqltype.Store(in, variant), variant)
+		if back != v {
+			t.Errorf("%s %s came back as %s %s", name, v, back.K, back)
+		}
+		out, err := sqltype.Convert(back, variant, sqltype.Type{Kind: sqltype.NVarChar, Len: 100}, 0)
+		want, _ := sqltype.Convert(v, typ, sqltype.Type{Kind: sqltype.NVarChar, Len: 100}, 0)
+		if err != nil || out != want {
+			t.Errorf("%s %s in a variant is text %q, %v, want %q", name, v, out.S, err, want.S)
+		}
+	}
+}
+
+// The order of strings is part of the format: when this fails, the collation table changed (with golang.org/x/text, say),
+// indexes made before are not in order any more, and CollationTableVersion must go up.
+func TestCollationTableVersion(t *testing.T) {
+	t.Parallel()
+	const version, ci, cs = 1, 0x2253a584, 0xd4d53e28
+	var words []string
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		words = append(words, someText(r)+someText(r))
+	}
+	for i := rune(0xa1); i < 0x250; i++ {
+		words = append(words, string(i), "a"+string(i)+"b")
+	}
+	sum := func(name string) uint32 {
+		m := sqltype.NewComparer(sqltype.CollationOf(sqltype.Type{Collation: name}))
+		slices.SortStableFunc(words, m.CompareString)
+		return crc32.ChecksumIEEE([]byte(strings.Join(words, "\n")))
+	}
+	gotI, gotS := sum("Latin1_General_CI_AS"), sum("Latin1_General_CS_AS")
+	if sqltype.CollationTableVersion != version || gotI != ci || gotS != cs {
+		t.Errorf("version %d, orders %#x and %#x; recorded %d, %#x and %#x", sqltype.CollationTableVersion, gotI, gotS, version, uint32(ci), uint32(cs))
 	}
 }

@@ -28,6 +28,7 @@ const (
 //	binary kinds                     blob
 //	uniqueidentifier                 blob of 16 bytes, in the order in which SQL Server compares them
 //	datetimeoffset                   blob of 10 bytes: UTC ticks big-endian with the top bit turned, offset in minutes + 840
+//	sql_variant                      blob: kind, scale, N, Hi, S; equal for equal values of one kind, in no order
 type Stored struct {
 	Class Storage
 	I     int64
@@ -99,8 +100,31 @@ func storeBlob(v Value, t Type) string {
 		binary.BigEndian.PutUint64(b[:], uint64(v.N)^1<<63)
 		binary.BigEndian.PutUint16(b[8:], uint16(v.Hi+840))
 		return string(b[:])
+	case Variant:
+		return storeVariant(v)
 	}
 	return v.S
+}
+
+// storeVariant gives kind, scale, both numbers and the text or bytes: a variant's forms are equal when the values are the
+// same in type and value, and have no order.
+func storeVariant(v Value) string {
+	b := make([]byte, 18, 18+len(v.S))
+	b[0], b[1] = byte(v.K), v.Scale
+	binary.BigEndian.PutUint64(b[2:], uint64(v.N))
+	binary.BigEndian.PutUint64(b[10:], uint64(v.Hi))
+	return string(append(b, v.S...))
+}
+
+func loadVariant(b []byte) Value {
+	if len(b) < 18 || Kind(b[0]) >= kinds || b[1] > MaxPrec {
+		return NullOf(Variant)
+	}
+	v := Value{K: Kind(b[0]), Scale: b[1], Valid: true, N: int64(binary.BigEndian.Uint64(b[2:])), Hi: int64(binary.BigEndian.Uint64(b[10:])), S: string(b[18:])}
+	if v.K.IsTemporal() && v.Scale > 7 {
+		return NullOf(Variant)
+	}
+	return v
 }
 
 // PutDecimal gives the blob form of a decimal.
@@ -182,6 +206,8 @@ func LoadBlob(b []byte, t Type) Value {
 		v.N = int64(binary.BigEndian.Uint64(b) ^ 1<<63)
 		v.Hi = int64(binary.BigEndian.Uint16(b[8:])) - 840
 		v.Scale = t.Scale
+	case Variant:
+		return loadVariant(b)
 	default:
 		v.S = string(b)
 	}

@@ -250,3 +250,35 @@ func TestCollate(t *testing.T) {
 		t.Errorf("collate of an int = %s", got)
 	}
 }
+
+// The errors that no table above meets.
+func TestRemainingErrors(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	cond, err := sqlfn.Compare("=", h.arg("1"), h.arg("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	null := h.arg("NULL")
+	for _, c := range []struct {
+		got  string
+		want string
+	}{
+		{h.run(sqlfn.Call("IIF", []sqlfn.Expr{cond, null, null})), "8133 "},
+		{h.run(sqlfn.Call("IIF", []sqlfn.Expr{h.arg("1"), h.arg("1"), h.arg("2")})), "4145 "},
+		{h.run(sqlfn.Call("IIF", []sqlfn.Expr{cond, h.arg("1"), h.arg("2.5")})), "decimal(11,1):1.0"},
+		{h.run(sqlfn.Call("TIMEFROMPARTS", []sqlfn.Expr{h.arg("1"), h.arg("2"), h.arg("3"), h.arg("4"), h.arg("int:5")})), "1023 "},
+		{h.run(sqlfn.Assign(h.arg("'abcdef'"), typeNamed(t, "varchar(3)"), 99)), "8152 "},
+		{h.run(sqlfn.Call("REPLACE", []sqlfn.Expr{h.arg("varchar(max):" + strings.Repeat("a", 4000)), h.arg("'a'"), h.arg("varchar(max):" + strings.Repeat("b", 4000))})), "varchar(max):bbb"},
+		{h.run(sqlfn.Call("NULLIF", []sqlfn.Expr{null, h.arg("1")})), "4127 "},
+		{h.run(sqlfn.Compare("~", h.arg("1"), h.arg("1"))), "102 "},
+		{h.run(sqlfn.Aggregate("SUM", false, []sqlfn.Expr{h.arg("1"), h.arg("1")})), "174 "},
+		{h.run(sqlfn.Aggregate("MEDIAN", false, []sqlfn.Expr{h.arg("1")})), "195 "},
+		{h.run(sqlfn.Call("OBJECT_NAME", []sqlfn.Expr{h.arg("date:2026-01-01")})), "8116 "},
+		{h.run(sqlfn.Binary("+", h.arg("'a'"), h.arg("date:2026-01-01"))), "402 "},
+	} {
+		if !strings.HasPrefix(c.got, c.want) {
+			t.Errorf("got %.60s, want %s", c.got, c.want)
+		}
+	}
+}

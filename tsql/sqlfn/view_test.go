@@ -204,3 +204,37 @@ func TestFunctionsServeIndexesAndChecks(t *testing.T) {
 		t.Errorf("a check that fails to convert: %v", err)
 	}
 }
+
+// A branch that is not taken raises nothing, even if it is made of constants only.
+func TestBranchesNotTakenRaiseNothing(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	div, err := sqlfn.Binary("/", h.arg("1"), h.arg("0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"SELECT CASE WHEN 1 = 0 THEN " + div.SQL + " ELSE 7 END", "SELECT iif(1 = 1, 7, " + div.SQL + ")", "SELECT coalesce(7, " + div.SQL + ")",
+		"SELECT ifnull(7, " + div.SQL + ") FROM (SELECT 1 UNION ALL SELECT 2)"} {
+		if v, err := h.query(sql, div.Type); err != nil || v.N != 7 {
+			t.Errorf("%s = %v, %v", sql, v, err)
+		}
+	}
+}
+
+// BenchmarkRegister measures what a new connection pays, apart from being opened.
+func BenchmarkRegister(b *testing.B) {
+	for range b.N {
+		b.StopTimer()
+		conn, err := sqlite3.Open(":memory:")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := sqlfn.Register(conn, &sqlfn.Env{}); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		_ = conn.Close()
+		b.StartTimer()
+	}
+}
