@@ -1,12 +1,9 @@
 package bind
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/ncruces/go-sqlite3"
 
 	"linkspan/catalog"
 	"linkspan/rel"
@@ -325,13 +322,48 @@ func (a *constraintAdder) defaultDef(k *ast.Constraint, on *rel.Column) error {
 	case on.Computed != "":
 		return a.fail(k, 1789, on.Name, a.t.Name)
 	}
-	on.Default, on.DefaultName = "("+k.Expr.Text+")", k.Name
+	on.Default, on.DefaultName = definitionText(k.Expr), k.Name
 	c := a.fork()
 	x, err := c.expr(&scope{clause: inDefault}, k.Expr.Expr)
 	if err == nil {
 		_, err = sqlfn.Assign(x, on.Type, 0)
 	}
 	return a.place(k, err)
+}
+
+// definitionText is an expression as sys.default_constraints shows it: in parentheses, numbers in two pairs.
+func definitionText(x ast.ExprText) string {
+	text := strings.TrimSpace(x.Text)
+	for len(text) > 1 && text[0] == '(' && closes(text) {
+		text = strings.TrimSpace(text[1 : len(text)-1])
+	}
+	number := x.Expr
+	if u, ok := number.(*ast.Unary); ok {
+		number = u.X
+	}
+	if lit, ok := number.(*ast.Literal); ok && (lit.Kind == ast.LitInteger || lit.Kind == ast.LitDecimal || lit.Kind == ast.LitFloat) {
+		return "((" + text + "))"
+	}
+	return "(" + text + ")"
+}
+
+// closes reports whether the parenthesis that opens text is closed by its last byte.
+func closes(text string) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\'':
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth == 0 {
+				return i == len(text)-1
+			}
+		}
+	}
+	return false
 }
 
 // foreign binds FOREIGN KEY. The referenced columns must be a key (1776) and of the same types (1778).
@@ -438,56 +470,4 @@ func sameColumns(ix *rel.Index, ids []int32) bool {
 		}
 	}
 	return true
-}
-
-// selectInto makes SELECT … INTO: the table comes first, then its rows.
-func (b *binder) selectInto(p *Plan, n *ast.ObjectName, cols []outColumn) (*Plan, error) {
-	snap, schema, err := b.home(n, *n)
-	if err != nil {
-		return nil, err
-	}
-	if snap.Object(schema, n.Name) != nil {
-		return nil, b.fail(n, 2714, n.Name)
-	}
-	def := &rel.Table{Schema: schema, Name: n.Name, Identity: -1}
-	seen := map[string]bool{}
-	for i, c := range cols {
-		if c.name == "" {
-			return nil, b.fail(n, 1038)
-		}
-		if seen[b.fold(c.name)] {
-			return nil, b.fail(n, 2705, c.name, n.Name)
-		}
-		seen[b.fold(c.name)] = true
-		col := &rel.Column{ID: int32(i + 1), Name: c.name, Type: c.expr.Type, Nullable: c.expr.Nullable}
-		if c.identity && def.Identity < 0 {
-			def.Identity, col.Identity, col.Seed, col.Increment = i, true, 1, 1
-		}
-		def.Columns = append(def.Columns, col)
-	}
-	query := statement{p.SQL, p.Args}
-	p.Verb, p.Columns, p.Defines = SelectInto, nil, true
-	b.writes(p, snap)
-	p.run = func(ctx context.Context, p *Plan, r *Run) (Outcome, error) {
-		return runInto(ctx, p, r, snap, def, query)
-	}
-	return p, nil
-}
-
-func runInto(ctx context.Context, p *Plan, r *Run, snap *catalog.Snapshot, def *rel.Table, query statement) (Outcome, error) {
-	x := &execution{ctx: ctx, plan: p, Run: r}
-	err := x.atomically(func() error {
-		t, err := catalog.NewDefiner(r.Conn, snap, r.Now).CreateTable(def)
-		if err != nil {
-			return err
-		}
-		var names, from []string
-		for i, c := range t.Columns {
-			names, from = append(names, columnName(c)), append(from, "s.k_"+strconv.Itoa(i+1))
-		}
-		text := "INSERT INTO " + catalog.TableName(snap.SQLSchema, t.ID) + "(" + strings.Join(names, ", ") + ") SELECT " +
-			strings.Join(from, ", ") + " FROM (" + query.sql + ") AS s"
-		return x.eachThen(statement{text, query.args}, nil, nil, func(c *sqlite3.Conn) { x.out.Rows = c.Changes() })
-	})
-	return x.out, err
 }
