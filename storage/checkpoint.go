@@ -51,9 +51,9 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 		return db.wrap("checkpoint", err)
 	}
 	v := db.marks.publishedVersion()
-	if db.Hardened().Less(v.LSN) { // a replica may publish before it has hardened
-		if err := db.flushOnce(); err != nil {
-			return db.wrap("checkpoint", err)
+	if db.wal.synced().Less(v.LSN) { // a replica may publish before it has hardened, and with NoSync nobody hardens
+		if _, err := db.wal.flush(); err != nil {
+			return db.wrap("checkpoint", db.logFailed(err))
 		}
 	}
 	written := db.wal.segments()

@@ -102,7 +102,7 @@ func (db *DB) appendRecords(buf []byte, pieces []int, kind pagelog.Kind, v *logv
 	if err := db.wal.room(int64(len(buf))); err != nil {
 		return db.logFailed(err)
 	}
-	h := pagelog.Header{Kind: kind, Epoch: db.Epoch(), Hardened: db.Hardened(), Pages: v.Pages, Time: db.now(), Digest: v.Digest}
+	h := pagelog.Header{Kind: kind, Epoch: db.Epoch(), Hardened: db.wal.synced(), Pages: v.Pages, Time: db.now(), Digest: v.Digest}
 	at, prev := 0, db.wal.prev
 	for i, n := range pieces {
 		h.Flags = 0

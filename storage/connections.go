@@ -62,7 +62,7 @@ func (p *connections) open(db *DB) error {
 // settings are a connection's pragmas: the page size counts for an empty database; our commit is the sync, whatever
 // synchronous says.
 const (
-	settings       = "PRAGMA page_size = 8192; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF; PRAGMA temp_store = FILE;"
+	settings       = "PRAGMA page_size = 8192; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
 	readerSettings = settings + "PRAGMA cache_size = -4096"
 	writerSettings = settings + "PRAGMA cache_size = -32768"
 )

@@ -108,7 +108,7 @@ func newDB(o Options) (*DB, error) {
 	db := &DB{o: o, log: o.Log, turn: make(chan struct{}, 1), ckptWant: make(chan struct{}, 1), keep: map[any]lsn.LSN{}}
 	db.turn <- struct{}{}
 	db.vers.init()
-	db.wal = &logFile{fs: o.FS, dir: o.Dir, sync: !o.NoSync, full: o.SegmentBytes}
+	db.wal = &logFile{fs: o.FS, dir: o.Dir, full: o.SegmentBytes}
 	db.wal.grow(0)
 	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockName))
 	if err != nil {

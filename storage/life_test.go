@@ -551,3 +551,25 @@ func TestCloseInterrupts(t *testing.T) {
 		t.Errorf("wait after close: %v", err)
 	}
 }
+
+// TestNoSyncLosesOnlyTheEnd takes the power from a database without durability: what is left is as it was after some
+// commit.
+func TestNoSyncLosesOnlyTheEnd(t *testing.T) {
+	t.Parallel()
+	fs, h := fsx.NewMem(), &history{}
+	o := crashOptions(fs)
+	o.NoSync = true
+	db := create(t, o)
+	exec(t, db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)")
+	if err := db.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.add("0 0 0")
+	rnd := rand.New(rand.NewPCG(4, 4))
+	for i := range 40 {
+		if err := crashWork(t.Context(), db, rnd, 3, h); err != nil {
+			t.Fatal(err)
+		}
+		checkClone(t, fmt.Sprint("crash ", i), fs.CrashClone(uint64(i), 0.7), h, 0, h.started.Load())
+	}
+}

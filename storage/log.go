@@ -17,10 +17,9 @@ import (
 
 // logFile is the log's files: the segments, and the one being appended to. One goroutine appends at a time.
 type logFile struct {
-	fs   fsx.FS
-	dir  string
-	id   Identity
-	sync bool
+	fs  fsx.FS
+	dir string
+	id  Identity
 	// full is the size of a full-grown segment.
 	full int64
 
@@ -33,6 +32,8 @@ type logFile struct {
 	off    int64
 	size   int64 // allocated
 	prev   lsn.LSN
+	// safe is the last record known to be durable.
+	safe lsn.LSN
 	// grown is the size the next segment gets.
 	grown int64
 	// syncs counts them, and written the bytes appended, since Open.
@@ -77,7 +78,7 @@ func (l *logFile) grow(pages uint32) {
 func (l *logFile) next(vlf uint32, start, need int64) error {
 	size := max(l.grown, start+need)
 	if l.cur != nil { // a segment's header promises that what precedes it is hardened
-		if err := l.flush(); err != nil {
+		if _, err := l.flush(); err != nil {
 			return errors.Join(err, ErrPoisoned)
 		}
 	}
@@ -114,10 +115,10 @@ func (l *logFile) create(vlf uint32, size int64) (fsx.File, error) {
 	if err == nil {
 		_, err = f.WriteAt(h.Encode(), 0)
 	}
-	if err == nil && l.sync {
+	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil && l.sync {
+	if err == nil {
 		err = l.fs.SyncDir(l.dir)
 	}
 	if err != nil {
@@ -129,7 +130,7 @@ func (l *logFile) create(vlf uint32, size int64) (fsx.File, error) {
 // finish syncs the present segment, cut to its length, and closes it. It needs syncMu.
 func (l *logFile) finish() error {
 	err := l.cur.Truncate(l.off)
-	if err == nil && l.sync {
+	if err == nil {
 		l.syncs.Add(1)
 		err = l.cur.Sync()
 	}
@@ -157,18 +158,28 @@ func (l *logFile) write(b []byte, last lsn.LSN) (logvfs.Position, error) {
 	return logvfs.Position{VLF: l.vlf, Offset: l.off}, nil
 }
 
-// flush makes everything written so far durable.
-func (l *logFile) flush() error {
+// flush makes everything written so far durable, and returns the last record of it.
+func (l *logFile) flush() (lsn.LSN, error) {
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
-	if !l.sync {
-		return nil
-	}
+	l.mu.Lock()
+	last := l.prev
+	l.mu.Unlock()
 	l.syncs.Add(1)
 	if err := l.cur.Sync(); err != nil {
-		return fmt.Errorf("sync log: %w", err)
+		return lsn.Zero, fmt.Errorf("sync log: %w", err)
 	}
-	return nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.safe = lsn.Latest(l.safe, last)
+	return last, nil
+}
+
+// synced is the last record known to be durable.
+func (l *logFile) synced() lsn.LSN {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.safe
 }
 
 // close ends the log; the last segment is cut to its length when the log is in order.
@@ -218,7 +229,7 @@ func (l *logFile) trim(upTo lsn.LSN) error {
 	l.mu.Unlock()
 	for _, s := range gone { // one after the other, so that a crash leaves no gap
 		err := l.fs.Remove(l.path(s.vlf))
-		if err == nil && l.sync {
+		if err == nil {
 			err = l.fs.SyncDir(l.dir)
 		}
 		if err != nil {

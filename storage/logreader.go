@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -227,6 +228,9 @@ func (r *LogReader) damaged(err error) error {
 func (r *LogReader) fill(n int64) error {
 	if r.file == nil {
 		f, err := r.db.o.FS.Open(r.db.wal.path(r.pos.VLF))
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w after %s: %w", ErrLogGone, r.at, err)
+		}
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -237,7 +236,7 @@ func (db *DB) flushOnce() error {
 	if done || err != nil {
 		return err
 	}
-	if err := db.wal.flush(); err != nil {
+	if _, err := db.wal.flush(); err != nil {
 		err = fmt.Errorf("%w: %w", ErrPoisoned, err)
 		m.fail(err)
 		return err
@@ -262,7 +261,7 @@ func (db *DB) hardenLoop(ctx context.Context) {
 		case err == nil:
 			m.publish(v)
 			continue
-		case ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrPoisoned):
+		case ctx.Err() != nil || db.Err() != nil:
 			return
 		}
 		db.log.Warn("synchronous replicas did not harden", "database", db.o.Name, "lsn", v.LSN.String(), "error", err)

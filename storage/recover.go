@@ -187,7 +187,7 @@ func (db *DB) continueLog(tail *logTail) error {
 		return err
 	}
 	l := db.wal
-	l.segs, l.cur, l.vlf, l.off, l.prev = tail.segs, f, tail.end.VLF, tail.end.Offset, tail.last
+	l.segs, l.cur, l.vlf, l.off, l.prev, l.safe = tail.segs, f, tail.end.VLF, tail.end.Offset, tail.last, tail.last
 	if l.size, err = f.Size(); err != nil {
 		return err
 	}

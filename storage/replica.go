@@ -57,7 +57,8 @@ func (db *DB) appendLog(records []byte) error {
 	db.replicaMu.Lock()
 	a := db.rep.open
 	db.replicaMu.Unlock()
-	if a == nil {
+	resumed := a != nil
+	if !resumed {
 		a = newApplier(db.base, db.marks.appendedVersion(), lsn.Zero)
 	}
 	v, controls, err := plan.apply(a)
@@ -65,7 +66,10 @@ func (db *DB) appendLog(records []byte) error {
 		db.marks.fail(err)
 		return err
 	}
-	if err := plan.write(db.wal); err != nil {
+	if wrote, err := plan.write(db.wal); err != nil {
+		if wrote || a.open || resumed { // what is in the log and what was applied are not the same any more
+			err = fmt.Errorf("%w: %w", ErrPoisoned, err)
+		}
 		return db.logFailed(err)
 	}
 	for _, c := range controls {
@@ -168,21 +172,22 @@ func (p *runPlan) apply(a *applier) (*logvfs.Version, []Control, error) {
 	return v, controls, err
 }
 
-// write appends the plan's records to the log.
-func (p *runPlan) write(l *logFile) error {
-	for _, r := range p.runs {
+// write appends the plan's records to the log, and reports whether it wrote some before an error.
+func (p *runPlan) write(l *logFile) (wrote bool, err error) {
+	for i, r := range p.runs {
 		if r.vlf != l.vlf {
-			if err := l.next(r.vlf, pagelog.SegmentHeaderSize, int64(len(r.bytes))); err != nil {
-				return err
-			}
-		} else if err := l.extend(int64(len(r.bytes))); err != nil {
-			return err
+			err = l.next(r.vlf, pagelog.SegmentHeaderSize, int64(len(r.bytes)))
+		} else {
+			err = l.extend(int64(len(r.bytes)))
 		}
-		if _, err := l.write(r.bytes, r.last); err != nil {
-			return err
+		if err == nil {
+			_, err = l.write(r.bytes, r.last)
+		}
+		if err != nil {
+			return i > 0, err
 		}
 	}
-	return nil
+	return len(p.runs) > 0, nil
 }
 
 // Publish shows new readers the version at upTo, the Last of a batch that was appended. ErrDigest, naming both, when

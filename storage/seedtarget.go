@@ -156,7 +156,7 @@ func (t *SeedTarget) sync() error {
 	if err := t.db.base.sync(); err != nil {
 		return err
 	}
-	if err := t.db.wal.flush(); err != nil {
+	if _, err := t.db.wal.flush(); err != nil {
 		return err
 	}
 	t.unsynced = 0
@@ -175,7 +175,8 @@ func (t *SeedTarget) ApplyLog(ctx context.Context, records []byte) error {
 	if err != nil {
 		return t.wrap(err)
 	}
-	return t.wrap(plan.write(t.db.wal))
+	_, err = plan.write(t.db.wal)
+	return t.wrap(err)
 }
 
 // Finish makes the copy a replica and opens it, once the empty last chunk is installed and the log reaches its LSN.
@@ -268,5 +269,6 @@ func (t *SeedTarget) Close() error {
 	if t.unsynced > 0 && !t.complete {
 		err = t.sync() // so that no page comes twice
 	}
-	return t.wrap(errors.Join(err, t.db.wal.flush(), t.db.wal.close(false), t.db.closeFiles()))
+	_, ferr := t.db.wal.flush()
+	return t.wrap(errors.Join(err, ferr, t.db.wal.close(false), t.db.closeFiles()))
 }
