@@ -57,6 +57,8 @@ type SandboxServer struct {
 	Address string `json:"address"`
 	Port    int    `json:"port"`
 	User    string `json:"user"`
+	// MirroringPort is free for the endpoint that a link needs; a managed instance has its own there.
+	MirroringPort int `json:"mirroringPort"`
 }
 
 // SandboxARM is the ARM endpoint.
@@ -114,6 +116,20 @@ func bindable(address string) bool {
 	return l.Close() == nil
 }
 
+// freePort suggests a port for the endpoint that a link will make; 0 when there is none to be had.
+func freePort(address string) int {
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = l.Close() }() // only its number was wanted
+	a, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0
+	}
+	return a.Port
+}
+
 func freshSandbox(a *ARMConfig) (sandboxCredentials, error) {
 	source, err1 := freshSQL()
 	target, err2 := freshSQL()
@@ -153,9 +169,19 @@ func (s *Sandbox) startBoth(ctx context.Context, source, target Config, log *slo
 
 func (s *Sandbox) describe(o SandboxOptions, creds sandboxCredentials) {
 	source, target, a := s.Source.Ready(), s.Target.Ready(), s.Target.config.ARM
+	mirroring := o.MirroringPort
+	if mirroring == 0 {
+		mirroring = freePort(o.SourceAddress)
+	}
+	targetMirroring := 0
+	if e, ok := s.Target.instance.Replicas().Endpoint(); ok {
+		targetMirroring = e.Port
+	}
 	s.ready = SandboxReady{
-		Source: SandboxServer{Name: source.Name, Address: source.Address, Port: source.Port, User: creds.Source.User},
-		Target: SandboxServer{Name: target.Name, FQDN: target.FQDN, Address: target.Address, Port: target.Port, User: creds.Target.User},
+		Source: SandboxServer{Name: source.Name, Address: source.Address, Port: source.Port, User: creds.Source.User,
+			MirroringPort: mirroring},
+		Target: SandboxServer{Name: target.Name, FQDN: target.FQDN, Address: target.Address, Port: target.Port, User: creds.Target.User,
+			MirroringPort: targetMirroring},
 		ARM: SandboxARM{URL: target.ARM, CA: target.CA, Tenant: a.Tenant, ClientID: a.ClientID, Subscription: a.Subscription,
 			ResourceGroup: a.ResourceGroup},
 		Credentials: filepath.Join(o.Dir, "credentials.json"),

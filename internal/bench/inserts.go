@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"linkspan/internal/clock"
 	"linkspan/internal/harness"
 )
 
@@ -83,7 +84,7 @@ func (b *bench) insertRate(ctx context.Context, db *sql.DB, conns int) (float64,
 	var n atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, conns)
-	start := time.Now()
+	start := clock.System.Now()
 	for i := range conns {
 		wg.Go(func() { errs[i] = insertUntil(ctx, db, start.Add(b.sample), &n) })
 	}
@@ -97,7 +98,7 @@ func insertUntil(ctx context.Context, db *sql.DB, until time.Time, n *atomic.Int
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	for i := 0; time.Now().Before(until); i++ {
+	for i := 0; clock.System.Now().Before(until); i++ {
 		if _, err := c.ExecContext(ctx, insert, i, sixty, 1.5); err != nil {
 			return err
 		}
@@ -190,7 +191,7 @@ func (b *bench) ready(ctx context.Context) error {
 	i := 0
 	samples, base, err := b.repeat(func() (float64, error) {
 		i++
-		start := time.Now()
+		start := clock.System.Now()
 		l, p, err := b.startSandbox(ctx, fmt.Sprint("ready", i))
 		if err != nil {
 			return 0, err

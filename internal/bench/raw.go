@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"linkspan/internal/clock"
 )
 
 // recordBytes is about what one insert writes to the log.
@@ -35,7 +37,7 @@ func (b *bench) rawAppend() (float64, error) {
 		return 0, errors.Join(err, f.Close())
 	}
 	record := make([]byte, recordBytes)
-	n, start := int64(0), time.Now()
+	n, start := int64(0), clock.System.Now()
 	for time.Since(start) < b.sample {
 		if _, err := f.WriteAt(record, n*recordBytes%(15<<20)); err != nil {
 			return 0, errors.Join(err, f.Close())
@@ -54,8 +56,8 @@ func rawTLS() (server, client *tls.Config, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"}, NotBefore: clock.System.Now().Add(-time.Hour),
+		NotAfter: clock.System.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
 	if err != nil {
 		return nil, nil, err
@@ -93,7 +95,7 @@ func (b *bench) rawEcho(conns int) (float64, error) {
 	var n atomic.Int64
 	var wg sync.WaitGroup
 	errs := make([]error, conns)
-	start := time.Now()
+	start := clock.System.Now()
 	for i := range conns {
 		wg.Go(func() { errs[i] = echo(l.Addr().String(), client, start.Add(b.sample), &n) })
 	}
@@ -108,7 +110,7 @@ func echo(addr string, config *tls.Config, until time.Time, n *atomic.Int64) err
 	}
 	defer func() { _ = c.Close() }()
 	msg := make([]byte, 200)
-	for time.Now().Before(until) {
+	for clock.System.Now().Before(until) {
 		if _, err := c.Write(msg); err != nil {
 			return err
 		}
@@ -136,7 +138,7 @@ func (b *bench) rawStream(size int64) (float64, error) {
 		return 0, err
 	}
 	defer func() { _ = l.Close() }()
-	start := time.Now()
+	start := clock.System.Now()
 	sent := make(chan error, 1)
 	go func() { sent <- sendFile(l.Addr().String(), client, src) }()
 	if err := receiveFile(l, dst, size); err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"linkspan/internal/clock"
 	"linkspan/internal/harness"
 )
 
@@ -58,7 +59,7 @@ func (b *bench) startSandbox(ctx context.Context, name string, flags ...string) 
 
 // processStart times a command that does nothing.
 func (b *bench) processStart() (float64, error) {
-	start := time.Now()
+	start := clock.System.Now()
 	out, err := exec.Command(b.program, "version").CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
