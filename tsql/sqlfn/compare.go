@@ -12,13 +12,18 @@ var comparisons = map[string]string{
 	"=": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "!<": ">=", "!>": "<=",
 }
 
+// comparisonNames names them in error 402.
+var comparisonNames = map[string]string{
+	"=": "equal to", "<>": "not equal to", "<": "less than", "<=": "less than or equal to", ">": "greater than", ">=": "greater than or equal to",
+}
+
 // Compare gives the condition a op b for = <> != < <= > >= !< !>.
 func Compare(op string, a, b Expr) (Expr, error) {
 	sign, ok := comparisons[op]
 	if !ok {
 		return Expr{}, sqlerr.New(102, op)
 	}
-	x, y, err := Comparable(a, b)
+	x, y, err := comparable2(a, b, comparisonNames[sign])
 	if err != nil {
 		return Expr{}, err
 	}
@@ -34,11 +39,14 @@ func collated(x Expr) string { return OrderKey(x) }
 
 // Comparable converts a and b to the type in which they compare, under the collation that rules. Numbers whose
 // encodings compare as they are stay as they are, so that an index on either is of use.
-func Comparable(a, b Expr) (Expr, Expr, error) {
+func Comparable(a, b Expr) (Expr, Expr, error) { return comparable2(a, b, "equal to") }
+
+// comparable2 is Comparable for the operator named.
+func comparable2(a, b Expr, operator string) (Expr, Expr, error) {
 	for _, x := range []Expr{a, b} {
 		switch x.Type.Kind {
 		case sqltype.Text, sqltype.NText, sqltype.Image, sqltype.XML:
-			return a, b, sqlerr.New(402, sqltype.MessageName(a.Type), sqltype.MessageName(b.Type), "equal to")
+			return a, b, sqlerr.New(402, sqltype.MessageName(a.Type), sqltype.MessageName(b.Type), operator)
 		}
 	}
 	if native(a.Type.Kind) && native(b.Type.Kind) {
@@ -49,7 +57,7 @@ func Comparable(a, b Expr) (Expr, Expr, error) {
 		return a, b, e
 	}
 	if t.Kind.IsString() {
-		c, rule, err := ruling(a, b, "equal to")
+		c, rule, err := ruling(a, b, operator)
 		if err != nil {
 			return a, b, err
 		}

@@ -207,32 +207,60 @@ func likeValue(e *Env, ctx sqlite3.Context, arg []sqlite3.Value) {
 	ctx.ResultBool(p.match(arg[0].RawText()))
 }
 
-// patIndex is ls_patindex(pattern, text, type): where the pattern, without its % at the ends, is found first.
+// patIndex is ls_patindex(pattern, text, type): the character at which the pattern, without its leading %, matches first.
 func patIndex(e *Env, ctx sqlite3.Context, arg []sqlite3.Value) {
 	p := *e.patternFor(arg[0].RawText(), "", typeArg(arg[2]))
 	p.blanks = false
 	s := arg[1].RawText()
-	if n := len(p.tokens); n == 0 || p.tokens[0].kind != tokenRun {
+	if len(p.tokens) == 0 || p.tokens[0].kind != tokenRun {
 		ctx.ResultBool(p.match(s))
 		return
 	}
-	p.tokens = p.tokens[1:]
-	if len(p.tokens) == 0 {
-		ctx.ResultBool(len(s) > 0)
-		return
+	ctx.ResultInt64(p.find(p.tokens[1:], s))
+}
+
+// find gives the place, from 1, where tokens match the rest of s; 0 for none. What stands before the next % is tried at
+// each place; what comes after it is tried once, for if it is not found behind the first such place, it is not found
+// behind a later one.
+func (p *pattern) find(tokens []token, s []byte) int64 {
+	n := 0
+	for n < len(tokens) && tokens[n].kind != tokenRun {
+		n++
 	}
-	budget := 1 << 24
-	for i, pos := 0, 1; i < len(s); pos++ {
-		if p.match(s[i:]) {
-			ctx.ResultInt64(int64(pos))
-			return
-		}
-		if budget -= len(s) - i; budget < 0 {
-			e.fail(ctx, sqlerr.New(8623))
-			return
+	for i, pos := 0, int64(1); i < len(s) || n == 0 && pos == 1; pos++ {
+		if end := p.fixed(tokens[:n], s[i:]); end >= 0 {
+			if n < len(tokens) {
+				p.tokens = tokens[n:]
+				if p.match(s[i+end:]) && len(s) > 0 {
+					return pos
+				}
+				return 0
+			}
+			if i+end == len(s) && n > 0 {
+				return pos
+			}
 		}
 		_, w := utf8.DecodeRune(s[i:])
+		i += max(w, 1)
+	}
+	if n == 0 && len(tokens) == 0 && len(s) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// fixed matches tokens without % at the begin of s and gives the bytes they took, -1 when they do not match.
+func (p *pattern) fixed(tokens []token, s []byte) int {
+	i := 0
+	for k := range tokens {
+		if i >= len(s) {
+			return -1
+		}
+		w := p.step(&tokens[k], s[i:])
+		if w == 0 {
+			return -1
+		}
 		i += w
 	}
-	ctx.ResultInt64(0)
+	return i
 }

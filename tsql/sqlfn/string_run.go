@@ -188,48 +188,6 @@ func trim(left, right bool) impl {
 	}
 }
 
-// index finds sub in s under the collation and gives the bytes from where to where; -1 when it is not there. sub is not
-// empty.
-func index(s, sub []byte, c *sqltype.Collation) (from, to int) {
-	if c.Binary || c.Binary2 {
-		i := bytes.Index(s, sub)
-		return i, i + len(sub)
-	}
-	first, fw := utf8.DecodeRune(sub)
-	first = c.Fold(first)
-	for i := 0; i < len(s); {
-		r, w := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
-			r, w = utf8.DecodeRune(s[i:])
-		}
-		if c.Fold(r) == first {
-			if end := foldPrefix(s[i+w:], sub[fw:], c); end >= 0 {
-				return i, i + w + end
-			}
-		}
-		i += w
-	}
-	return -1, -1
-}
-
-// foldPrefix gives how many bytes of s match all of sub; -1 when they do not.
-func foldPrefix(s, sub []byte, c *sqltype.Collation) int {
-	i := 0
-	for len(sub) > 0 {
-		if i == len(s) {
-			return -1
-		}
-		a, w := utf8.DecodeRune(s[i:])
-		b, v := utf8.DecodeRune(sub)
-		if a != b && c.Fold(a) != c.Fold(b) {
-			return -1
-		}
-		i += w
-		sub = sub[v:]
-	}
-	return i
-}
-
 // charIndex is ls_charindex(sub, text, start, type).
 func charIndex(_ *Env, ctx sqlite3.Context, arg []sqlite3.Value) {
 	sub, s := arg[0].RawText(), arg[1].RawText()
