@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"linkspan/internal/fsx"
+	"linkspan/lsn"
 	"linkspan/sqlerr"
 	"linkspan/storage"
 )
@@ -154,11 +155,11 @@ func crashAnywhere(t *testing.T, seed uint64) {
 		checkClone(t, name, clone, h, acked, h.started.Load())
 	}))
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	err = crashWork(t.Context(), db, rnd, 35, h)
+	err = crashWork(t.Context(), db, rnd, 20, h)
 	err = errors.Join(err, db.Close())
 	if err == nil { // a start, too, may be cut short
 		if db, err = storage.Open(t.Context(), crashOptions(fs)); err == nil {
-			err = errors.Join(crashWork(t.Context(), db, rnd, 10, h), db.Close())
+			err = errors.Join(crashWork(t.Context(), db, rnd, 5, h), db.Close())
 		}
 	}
 	fs.SetHook(nil)
@@ -268,5 +269,67 @@ func TestDiskFull(t *testing.T) {
 	crashed := reopen(t, crashOptions(fs.CrashClone(1, 0)))
 	if got := one(t, crashed, crashState); got != want {
 		t.Errorf("after the disk was full: %q, want %q", got, want)
+	}
+}
+
+// TestReplicaCrashAnywhere crashes a replica at its changes of the disk: it still has what it acknowledged, and follows
+// its primary again.
+func TestReplicaCrashAnywhere(t *testing.T) {
+	t.Parallel()
+	so := options(fsx.NewMem())
+	so.SegmentBytes = 64 << 10
+	so.Retain = func() lsn.LSN { return lsn.Zero }
+	source := create(t, so)
+	exec(t, source, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", "CREATE INDEX i ON t(b)")
+	fs := fsx.NewMem()
+	replica := seed(t, source, crashOptions(fs), 5, nil)
+	var acked atomic.Pointer[lsn.LSN]
+	acked.Store(&lsn.Zero)
+	c := newClones(t, 1)
+	var n atomic.Int64
+	fs.SetHook(func(op fsx.Op) error {
+		if op.Kind == fsx.OpRead || n.Add(1)%int64(max(1, 3/soak())) != 0 {
+			return nil
+		}
+		before := *acked.Load()
+		clone := fs.CrashClone(uint64(n.Load()), []float64{0, 0.5, 1}[n.Load()/3%3])
+		name := fmt.Sprintf("operation %d: %s %s", n.Load(), op.Kind, op.Name)
+		c.todo <- func() { checkReplicaClone(t, name, clone, source, before) }
+		return nil
+	})
+	rnd := rand.New(rand.NewPCG(8, 8))
+	for range 25 {
+		exec(t, source, randomWork(rnd))
+		catchUp(t, source, replica, func() int { return 1 + rnd.IntN(30000) })
+		at := replica.Appended()
+		if err := replica.WaitDurable(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+		acked.Store(&at)
+	}
+	fs.SetHook(nil)
+	c.wait()
+	sameDigest(t, source, replica)
+}
+
+func checkReplicaClone(t *testing.T, name string, clone *fsx.Mem, source *storage.DB, acked lsn.LSN) {
+	db, err := storage.Open(context.Background(), crashOptions(clone))
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("%s: close: %v", name, err)
+		}
+	}()
+	if db.Hardened().Less(acked) {
+		t.Errorf("%s: acknowledged %s, came back with %s", name, acked, db.Hardened())
+	}
+	if err := ship(context.Background(), source, db, big); err != nil {
+		t.Errorf("%s: follow again: %v", name, err)
+	}
+	if r, err := db.Verify(context.Background(), nil); err != nil || !r.OK() {
+		t.Errorf("%s: verify: %+v, %v", name, r, err)
 	}
 }
