@@ -33,6 +33,7 @@ var dataMessages = map[int32]entry{
 	235:  {16, "Cannot convert a char value to money. The char value has incorrect syntax."},
 	281:  {16, "%d is not a valid style number when converting from %s to a character string."},
 	289:  {16, "Cannot construct data type %s, some of the arguments have values which are not valid."},
+	293:  {16, "Cannot convert a char value to smallmoney. The char value has incorrect syntax."},
 	295:  {16, "Conversion failed when converting character string to smalldatetime data type."},
 	402:  {16, "The data types %s and %s are incompatible in the %s operator."},
 	447:  {16, "Expression type %s is invalid for COLLATE clause."},

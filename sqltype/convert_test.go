@@ -82,6 +82,8 @@ func TestConvertFromText(t *testing.T) {
 		{"$1,234.567", "money", 0, "1234.5670"},
 		{"-$5", "money", 0, "-5.0000"},
 		{"x", "money", 0, "235 Cannot convert a char value to money. The char value has incorrect syntax."},
+		{"x", "smallmoney", 0, "293 Cannot convert a char value to smallmoney. The char value has incorrect syntax."},
+		{"300000", "smallmoney", 0, "8115 Arithmetic overflow error converting expression to data type smallmoney."},
 		{"2026-01-31", "date", 0, "2026-01-31"},
 		{"01/31/2026", "date", 0, "2026-01-31"},
 		{"31/01/2026", "date", 103, "2026-01-31"},

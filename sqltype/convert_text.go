@@ -129,6 +129,9 @@ func fromText(v Value, from, to Type, style int) (Value, *sqlerr.Error) {
 		return textToFloat(s, from, to)
 	case to.Kind == Money || to.Kind == SmallMoney:
 		n, e := parseMoney(s)
+		if e != nil && e.Number == 235 && to.Kind == SmallMoney {
+			e = sqlerr.New(293)
+		}
 		if e != nil {
 			return Value{}, e
 		}
