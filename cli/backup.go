@@ -32,7 +32,8 @@ A PATH is a file, a folder (with everything below it), a pattern such as 'backup
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBackupInspectCommand(), newBackupVerifyCommand(), newBackupChainCommand())
+	c.AddCommand(newBackupInspectCommand(), newBackupVerifyCommand(), newBackupChainCommand(),
+		newBackupTablesCommand(), newBackupExportCommand())
 	return c
 }
 

@@ -242,3 +242,20 @@ func (p *planner) plan() *Plan {
 	plan := p.from(best.base)
 	return &plan
 }
+
+// newestBase is the full, or full and differential, that ends last.
+func (p *planner) newestBase() []*Set {
+	var best []*Set
+	var end lsn.LSN
+	for _, f := range p.fulls {
+		if best == nil || end.Less(f.Header.LastLSN) {
+			best, end = []*Set{f}, f.Header.LastLSN
+		}
+		for _, d := range p.diffs[f.Header.SetGUID] {
+			if end.Less(d.Header.LastLSN) {
+				best, end = []*Set{f, d}, d.Header.LastLSN
+			}
+		}
+	}
+	return best
+}

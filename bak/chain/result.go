@@ -34,6 +34,9 @@ type Life struct {
 	Current bool
 	// Plan is the best sequence for what was asked, nil when nothing can be restored.
 	Plan *Plan
+	// Base is the newest full with the newest differential on it that ends before the time asked for: what can be read
+	// from pages, without replaying logs. Empty when there is no usable full.
+	Base []*Set
 	// Broken says in one sentence why the chain does not give what was asked; "" when it does.
 	Broken string
 	// Note is a remark on a plan that is not broken.
@@ -162,6 +165,7 @@ func newLife(own, line []*Set, o Options) *Life {
 	l := &Life{Database: h.Database, Server: h.Server, Family: h.FamilyGUID, Fork: h.RecoveryForkID, Model: h.RecoveryModel(), sets: own}
 	p := newPlanner(line, o.StopAt)
 	l.Plan = p.plan()
+	l.Base = p.newestBase()
 	full := p
 	if !o.StopAt.IsZero() {
 		full = newPlanner(line, time.Time{})
