@@ -244,7 +244,7 @@ func (t *tour) load(ctx context.Context) error {
 	if t.target, err = t.connect(ctx, t.ready.Target, database); err != nil {
 		return err
 	}
-	lag, err := measureLag(ctx, t.source, t.target, table)
+	lag, err := MeasureLag(ctx, t.source, t.target, Load{Table: table, First: 1, Transactions: loadTransactions, Rate: loadRate})
 	if err != nil {
 		return err
 	}

@@ -26,20 +26,29 @@ type Lag struct {
 	Took time.Duration
 }
 
-// measureLag inserts one row per transaction on the source and asks the copy, over and over, for the newest row.
-func measureLag(ctx context.Context, source, copyOf *sqlclient.Client, table string) (Lag, error) {
+// Load is what MeasureLag runs.
+type Load struct {
+	// Table gets the rows First, First+1, …, each by a transaction of its own. It has the columns of the sample's table.
+	Table               string
+	First, Transactions int
+	// Rate is transactions a second; 0 is as fast as one connection can.
+	Rate int
+}
+
+// MeasureLag inserts the rows on the source and asks the copy, over and over, for the newest one.
+func MeasureLag(ctx context.Context, source, copyOf *sqlclient.Client, l Load) (Lag, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	acked, seen := make([]time.Time, loadTransactions+1), make([]time.Time, loadTransactions+1)
+	acked, seen := make([]time.Time, l.Transactions), make([]time.Time, l.Transactions)
 	var wg sync.WaitGroup
 	var readErr error
 	wg.Go(func() {
-		if readErr = watchRows(ctx, copyOf, table, seen); readErr != nil {
+		if readErr = watchRows(ctx, copyOf, l, seen); readErr != nil {
 			cancel(readErr)
 		}
 	})
 	start := clock.System.Now()
-	err := writeRows(ctx, source, table, acked)
+	err := writeRows(ctx, source, l, acked)
 	took := clock.System.Now().Sub(start)
 	if err != nil {
 		cancel(err)
@@ -54,19 +63,22 @@ func measureLag(ctx context.Context, source, copyOf *sqlclient.Client, table str
 	return percentiles(acked, seen, took), nil
 }
 
-// writeRows inserts the rows 1, 2, …, each in a transaction of its own, and notes when each was acknowledged.
-func writeRows(ctx context.Context, c *sqlclient.Client, table string, acked []time.Time) error {
-	insert := "INSERT INTO " + table + " (Id, Quantity, Note, Price) VALUES (@p1, @p2, @p3, @p4)"
+// writeRows inserts the rows, each in a transaction of its own, and notes when each was acknowledged.
+func writeRows(ctx context.Context, c *sqlclient.Client, l Load, acked []time.Time) error {
+	insert := "INSERT INTO " + l.Table + " (Id, Quantity, Note, Price) VALUES (@p1, @p2, @p3, @p4)"
 	next := clock.System.Now()
-	for id := 1; id < len(acked); id++ {
-		if err := sleepUntil(ctx, next); err != nil {
-			return err
+	for i := range acked {
+		if l.Rate > 0 {
+			if err := sleepUntil(ctx, next); err != nil {
+				return err
+			}
+			next = next.Add(time.Second / time.Duration(l.Rate))
 		}
-		next = next.Add(time.Second / loadRate)
+		id := l.First + i
 		if _, err := c.Query(ctx, insert, int64(id), id%97, fmt.Sprintf("order line %d of the demonstration, sixty characters long", id), float64(id)/4); err != nil {
 			return fmt.Errorf("insert row %d: %w", id, err)
 		}
-		acked[id] = clock.System.Now()
+		acked[i] = clock.System.Now()
 	}
 	return nil
 }
@@ -87,19 +99,20 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 }
 
 // watchRows asks for the newest row until it is the last, and notes when each was seen first.
-func watchRows(ctx context.Context, c *sqlclient.Client, table string, seen []time.Time) error {
-	for last := 0; last < len(seen)-1; {
-		r, err := c.Query(ctx, "SELECT ISNULL(MAX(Id), 0) AS n FROM "+table)
+func watchRows(ctx context.Context, c *sqlclient.Client, l Load, seen []time.Time) error {
+	newest := "SELECT ISNULL(MAX(Id), 0) AS n FROM " + l.Table
+	for next := 0; next < len(seen); {
+		r, err := c.Query(ctx, newest)
 		if err != nil {
 			return fmt.Errorf("read the copy: %w", err)
 		}
 		now := clock.System.Now()
 		n, ok := r.First().Rows[0][0].(int64)
-		if !ok || int(n) >= len(seen) {
+		if !ok || int(n) >= l.First+len(seen) {
 			return fmt.Errorf("read the copy: the newest row is %v", r.First().Rows[0][0])
 		}
-		for ; last < int(n); last++ {
-			seen[last+1] = now
+		for ; l.First+next <= int(n); next++ {
+			seen[next] = now
 		}
 	}
 	return nil
@@ -107,7 +120,7 @@ func watchRows(ctx context.Context, c *sqlclient.Client, table string, seen []ti
 
 func percentiles(acked, seen []time.Time, took time.Duration) Lag {
 	var lags []time.Duration
-	for i := 1; i < len(acked); i++ {
+	for i := range acked {
 		lags = append(lags, max(0, seen[i].Sub(acked[i])))
 	}
 	slices.Sort(lags)

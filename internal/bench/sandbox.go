@@ -22,7 +22,7 @@ type sandbox struct {
 type sandboxReady struct {
 	Source, Target struct {
 		Name, FQDN, Address, User string
-		Port                      int
+		Port, MirroringPort       int
 	}
 	ARM struct {
 		URL, CA, Tenant, ClientID, Subscription, ResourceGroup string
