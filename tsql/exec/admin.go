@@ -18,6 +18,9 @@ func (f *frame) admin(st ast.Statement) (flow, error) {
 	if e := f.inTransaction(st); e != nil && f.s.tx != nil {
 		return f.raise(e, abortStatement)
 	}
+	if d, ok := st.(*ast.DBCC); ok && d.Command == "CHECKIDENT" {
+		return f.checkIdentity(d)
+	}
 	resolved, err := f.resolve(st)
 	if err != nil {
 		return f.evalFailed(err)

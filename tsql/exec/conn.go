@@ -95,6 +95,7 @@ func (f *frame) reading(d Database, lock bool, run func(*conn, *catalog.Snapshot
 		return err
 	}
 	if _, err := k.Begin(); err != nil {
+		f.r.release()
 		return err
 	}
 	err = f.on(k, run)
@@ -130,9 +131,24 @@ func (f *frame) readingSnapshot(tx *transaction, d Database, run func(*conn, *ca
 	return f.on(tx.reader, run)
 }
 
+// interrupt ends with the request's context, and with that of the connection's borrowing. SQLite asks Err only.
+type interrupt struct {
+	context.Context
+	borrowed context.Context
+}
+
+// Err implements context.Context.
+func (i interrupt) Err() error {
+	if err := i.Context.Err(); err != nil {
+		return err
+	}
+	return i.borrowed.Err()
+}
+
 // on runs f with the schema that the connection's transaction sees.
 func (f *frame) on(k *conn, run func(*conn, *catalog.Snapshot) error) error {
-	old := k.SetInterrupt(f.r.ctx)
+	old := k.GetInterrupt()
+	k.SetInterrupt(interrupt{f.r.ctx, old})
 	defer k.SetInterrupt(old)
 	snap, err := k.db.Catalog().Get(k)
 	if err != nil {

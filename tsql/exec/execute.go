@@ -200,6 +200,10 @@ func (f *frame) callProcedure(c *call) (int32, flow, error) {
 		return 0, next, f.resetHere()
 	case "sp_set_session_context":
 		return f.setContext(c)
+	case "sp_rename":
+		return f.rename(c)
+	case "sp_helptext":
+		return f.helpText(c)
 	}
 	if p := f.s.e.o.Procedures.Procedure(name); p != nil && (c.name.Schema == "" || strings.EqualFold(c.name.Schema, "sys") || strings.EqualFold(c.name.Schema, "dbo")) {
 		return f.serverProcedure(p, c)

@@ -101,7 +101,6 @@ func (r *request) wait(ctx context.Context, db *storage.DB) (*storage.Writer, er
 		cancel(nil)
 		return nil, err
 	}
-	w.SetInterrupt(ctx)
 	context.AfterFunc(ctx, func() { cancel(nil) })
 	return w, nil
 }
