@@ -28,10 +28,7 @@ func runModify(ctx context.Context, p *Plan, r *Run, m *modifier) (Outcome, erro
 	if err != nil {
 		return x.out, err
 	}
-	var outputs [][]sqltype.Value
-	for _, f := range rows {
-		outputs = append(outputs, f.values[len(m.types)-len(m.output.types()):])
-	}
+	outputs := outputsOf(m, rows)
 	change := func() error { return x.change(m, rows, outputs) }
 	if len(rows) > 1 || len(m.foreign) > 0 || len(m.verify) > 0 || m.output != nil && m.output.into != nil {
 		err = x.atomically(change)
@@ -48,6 +45,19 @@ func runModify(ctx context.Context, p *Plan, r *Run, m *modifier) (Outcome, erro
 		}
 	}
 	return x.out, x.emitOutput(m.output, outputs)
+}
+
+// outputsOf gives the values of OUTPUT, the last of each row.
+func outputsOf(m *modifier, rows []found) [][]sqltype.Value {
+	if m.output == nil {
+		return nil
+	}
+	from := len(m.types) - len(m.output.columns)
+	list := make([][]sqltype.Value, len(rows))
+	for i, f := range rows {
+		list[i] = f.values[from:]
+	}
+	return list
 }
 
 // findRows runs the query; a row that joins found twice counts once.
@@ -82,6 +92,8 @@ func (x *execution) change(m *modifier, rows []found, outputs [][]sqltype.Value)
 	switch {
 	case m.verb == "DELETE":
 		err = x.deleteRows(m.target, rows)
+	case m.verb == "INSERT":
+		err = x.insertRows(m, rows)
 	case replace:
 		err = x.replaceRows(m, rows)
 	default:

@@ -167,10 +167,17 @@ type updater struct {
 	values map[int32]sqlfn.Expr
 	// outer are the items of the outer query.
 	outer []string
+	// merging is set for an action of MERGE, whose OUTPUT has $action.
+	merging bool
+	// absent are sources of MERGE that have no row for this action.
+	absent []*source
 }
 
-// old is the value that a column had.
+// old is the value that a column had; a row that MERGE inserts had none.
 func (u *updater) old(c *rel.Column) sqlfn.Expr {
+	if u.m.verb == "INSERT" {
+		return sqlfn.Expr{SQL: "NULL", Type: c.Type, Nullable: true}
+	}
 	return u.need(sqlfn.Expr{SQL: u.m.alias + "." + columnName(c), Type: c.Type, Nullable: c.Nullable})
 }
 
@@ -212,7 +219,18 @@ func (u *updater) assignments(e *ast.Update) error {
 	for _, c := range u.m.set {
 		u.add(u.values[c.ID])
 	}
-	for _, c := range u.m.Columns { // stored computed columns follow the columns they are made of
+	if err := u.persistedColumns(); err != nil {
+		return err
+	}
+	for _, v := range vars {
+		u.add(v)
+	}
+	return nil
+}
+
+// persistedColumns lets the stored computed columns follow the columns they are made of.
+func (u *updater) persistedColumns() error {
+	for _, c := range u.m.Columns {
 		if c.Computed != "" && c.Persisted {
 			exprs := map[int32]sqlfn.Expr{}
 			for _, o := range u.m.Columns {
@@ -227,9 +245,6 @@ func (u *updater) assignments(e *ast.Update) error {
 			u.m.set = append(u.m.set, c)
 			u.add(x)
 		}
-	}
-	for _, v := range vars {
-		u.add(v)
 	}
 	return nil
 }
@@ -316,27 +331,15 @@ func (b *binder) modifyPlan(u *updater, at ast.Statement, with []string, from st
 			return nil, err
 		}
 	}
-	if m.output != nil {
-		if err := u.bindOutputs(); err != nil {
-			return nil, err
-		}
-	}
-	var guards []string
-	if m.verb == "UPDATE" {
-		row := b.rowScope(m.Table, func(c *rel.Column) (sqlfn.Expr, error) { return u.now(c), nil })
-		changed := func(id int32) bool { _, ok := u.values[id]; return ok }
-		if guards, m.verify, err = b.guards(m.target, row, m.verb, changed); err != nil {
-			return nil, err
-		}
-	}
-	u.effects()
 	limit := " LIMIT -1 OFFSET 0"
 	if top != nil {
 		if limit, err = b.modifyTop(top); err != nil {
 			return nil, err
 		}
 	}
-	m.find = b.statement(u.findText(with, from, cond, guards, limit))
+	if err := u.finish(with, from, cond, limit); err != nil {
+		return nil, err
+	}
 	p := &Plan{Table: m.Table, SQL: m.find.sql, Args: m.find.args, Columns: m.output.client(), Verb: Update}
 	if m.verb == "DELETE" {
 		p.Verb = Delete
@@ -344,6 +347,32 @@ func (b *binder) modifyPlan(u *updater, at ast.Statement, with []string, from st
 	b.writes(p, m.snap)
 	p.run = func(ctx context.Context, p *Plan, r *Run) (Outcome, error) { return runModify(ctx, p, r, m) }
 	return p, nil
+}
+
+// finish binds OUTPUT and the constraints, and makes the query that finds the rows.
+func (u *updater) finish(with []string, from, cond, limit string) error {
+	m := u.m
+	if m.output != nil {
+		if err := u.bindOutputs(); err != nil {
+			return err
+		}
+	}
+	var guards []string
+	if m.verb != "DELETE" {
+		row := u.rowScope(m.Table, func(c *rel.Column) (sqlfn.Expr, error) { return u.now(c), nil })
+		changed := func(id int32) bool { _, ok := u.values[id]; return ok }
+		verb := m.verb
+		if u.merging {
+			verb = "MERGE"
+		}
+		var err error
+		if guards, m.verify, err = u.guards(m.target, row, verb, changed); err != nil {
+			return err
+		}
+	}
+	u.effects()
+	m.find = u.statement(u.findText(with, from, cond, guards, limit))
+	return nil
 }
 
 func (b *binder) modifyTop(top *ast.Top) (string, error) {
@@ -357,10 +386,17 @@ func (b *binder) modifyTop(top *ast.Top) (string, error) {
 // bindOutputs binds the OUTPUT clause: inserted, deleted, and the other sources by what the inner query passes on.
 func (u *updater) bindOutputs() error {
 	var inserted func(*rel.Column) sqlfn.Expr
-	if u.m.verb == "UPDATE" {
+	if u.m.verb != "DELETE" {
 		inserted = u.now
+	} else if u.merging {
+		inserted = func(c *rel.Column) sqlfn.Expr { return sqlfn.Expr{SQL: "NULL", Type: c.Type, Nullable: true} }
 	}
 	s := u.outputScope(u.m.Table, inserted, u.old)
+	if u.merging {
+		x := u.constant(sqltype.NVarCharOf(u.m.verb), u.collated(sqltype.Type{Kind: sqltype.NVarChar, Len: 10}))
+		x.Const = nil
+		s.sources = append(s.sources, &source{shown: "$action", columns: []column{{name: "$action", fold: u.fold("$action"), expr: x}}})
+	}
 	for _, src := range u.s.sources {
 		c := *src
 		c.columns = append([]column(nil), src.columns...)
@@ -370,6 +406,14 @@ func (u *updater) bindOutputs() error {
 				x, err := col.value()
 				return u.need(x), err
 			}
+		}
+		s.sources = append(s.sources, &c)
+	}
+	for _, src := range u.absent {
+		c := *src
+		c.columns = append([]column(nil), src.columns...)
+		for i := range c.columns {
+			c.columns[i].expr = sqlfn.Expr{SQL: "NULL", Type: src.columns[i].expr.Type, Nullable: true}
 		}
 		s.sources = append(s.sources, &c)
 	}
@@ -389,11 +433,11 @@ func (u *updater) effects() {
 		if f.Disabled {
 			continue
 		}
-		if m.verb == "DELETE" || anyOf(f.TargetColumns, func(id int32) bool { _, ok := u.values[id]; return ok }) {
+		if m.verb == "DELETE" || m.verb == "UPDATE" && anyOf(f.TargetColumns, func(id int32) bool { _, ok := u.values[id]; return ok }) {
 			m.foreign = append(m.foreign, f)
 		}
 	}
-	if m.verb == "DELETE" {
+	if m.verb != "UPDATE" {
 		return
 	}
 	for _, ix := range m.Indexes {
