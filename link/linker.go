@@ -2,9 +2,14 @@ package link
 
 import (
 	"context"
+	"crypto/tls"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"slices"
 	"time"
 
@@ -178,12 +183,9 @@ func (r *runner) look(ctx context.Context) (flow.Decision, error) {
 	return r.step.Decide(r.state, answers)
 }
 
-// tryAgain reports whether err is of a kind that passes: a side that does not answer, for a while.
+// tryAgain reports whether err is of a kind that passes, and has not lasted too long: a side that does not answer.
 func (r *runner) tryAgain(err error) bool {
-	var sql *sqlerr.Error
-	var api *armtypes.Error
-	var refusal *flow.Refusal
-	if errors.As(err, &sql) || errors.As(err, &api) && api.Status < 500 || errors.As(err, &refusal) || errors.Is(err, context.Canceled) {
+	if !passes(err) {
 		return false
 	}
 	now := r.o.Clock.Now()
@@ -191,6 +193,21 @@ func (r *runner) tryAgain(err error) bool {
 		r.silent = now
 	}
 	return now.Sub(r.silent) < unreachable
+}
+
+// passes tells trouble on the way from answers and from a side that nobody vouches for.
+func passes(err error) bool {
+	var unknown *tls.CertificateVerificationError
+	var sql *sqlerr.Error
+	var api *armtypes.Error
+	if errors.As(err, &unknown) || errors.As(err, &sql) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if errors.As(err, &api) {
+		return api.Status >= http.StatusInternalServerError || api.Status == http.StatusTooManyRequests
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn)
 }
 
 // act runs the action, once; after that it only gives the effect time to be seen.
