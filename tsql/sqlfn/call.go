@@ -59,10 +59,10 @@ func b2i(b bool) int {
 }
 
 // fixed makes a function whose arguments have fixed types: the ones given are converted, the ones left out are not
-// passed.
+// passed. With arguments its result may be NULL, whatever they are (CHAR(256), SPACE(-1)).
 func fixed(run string, result sqltype.Type, params ...sqltype.Type) func(string, []Expr) (Expr, error) {
 	return func(_ string, a []Expr) (Expr, error) {
-		r := Expr{Type: result}
+		r := Expr{Type: result, Nullable: len(a) > 0}
 		text := make([]string, len(a))
 		for i, x := range a {
 			y, err := implicit(x, params[min(i, len(params)-1)])
@@ -70,7 +70,6 @@ func fixed(run string, result sqltype.Type, params ...sqltype.Type) func(string,
 				return Expr{}, err
 			}
 			text[i] = y.SQL
-			r.Nullable = r.Nullable || y.Nullable
 		}
 		r.SQL = call(run, text...)
 		return r, nil

@@ -36,7 +36,9 @@
 //     the parts.
 //   - Columns hold the row-store encoding (package sqltype, storage.go) and are declared without a SQLite type, text
 //     columns with COLLATE [CollationName]. Comparisons repeat the collation, so indexes are found.
-//   - Every text type carries its collation's name; "" means [sqltype.DefaultCollation].
+//   - Every text type carries its collation's name; "" means [sqltype.DefaultCollation]. Columns have the Rule Implicit;
+//     two columns of different collations do not compare (468).
+//   - Nullable is false only where the value cannot be NULL; result columns may be announced so.
 //   - A literal or variable is an Expr whose SQL is a parameter, bound with [BindValue] as its Type; Const is set for
 //     literals, so that styles, lengths and the like can be read while binding.
 //   - A word that is an argument (DATEADD(day, …), and the type in PARSE) is an Expr with only Word set.
@@ -59,9 +61,9 @@
 //
 //	SELECT v.c_1, v.c_7 FROM ls_view('sys.databases', ?1) AS v
 //
-// where the first argument is schema.name of a [rel.View] in lower case, the second the database it is asked in (a
-// bound parameter) or ” for the statement's own, and c_n is the view's n-th column in row-store encoding. The rows are
-// taken once per statement and database.
+// where the first argument is schema.name of a [rel.View], the second the database it is asked in (a bound parameter, or
+// an empty string for the statement's own), and c_n is the view's n-th column in row-store encoding. The rows are taken
+// once per statement and database; an equality with an integer column is answered from an index made on the way.
 //
 // # The functions in SQLite text
 //

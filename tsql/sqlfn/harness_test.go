@@ -115,6 +115,9 @@ func (h *harness) run(x sqlfn.Expr, err error) string {
 	if err != nil {
 		return errorText(err)
 	}
+	if !v.Valid && !x.Nullable {
+		h.t.Errorf("%s is NULL but was said not to be", x.SQL)
+	}
 	s := v.String()
 	if x.Cond {
 		return s

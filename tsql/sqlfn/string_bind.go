@@ -39,7 +39,7 @@ func textTo(run string, result sqltype.Type) func(string, []Expr) (Expr, error) 
 		if x.Type.Len == sqltype.MaxLen && run == "ls_len" {
 			t = typeBigInt
 		}
-		return Expr{SQL: call(run, x.SQL, code(x.Type)), Type: t, Nullable: x.Nullable}, nil
+		return Expr{SQL: call(run, x.SQL, code(x.Type)), Type: t, Nullable: x.Nullable || run != "ls_len"}, nil
 	}
 }
 

@@ -238,3 +238,33 @@ func BenchmarkRegister(b *testing.B) {
 		b.StartTimer()
 	}
 }
+
+// A comparison of a column with a literal of another type still finds the column's index: the literal is converted.
+func TestComparisonsFindIndexes(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	for _, c := range []struct{ column, literal string }{
+		{"varchar(20)", "N'abc'"}, {"nvarchar(20)", "'abc'"}, {"decimal(18,2)", "5"}, {"date", "'2026-01-31'"}, {"datetime", "'2026-01-31'"}, {"int", "'5'"},
+		{"bigint", "5"}, {"uniqueidentifier", "'6F9619FF-8B86-D011-B42D-00C04FC964FF'"}, {"float", "5"}, {"money", "5"}, {"datetime2(7)", "datetime:2026-01-31"},
+	} {
+		typ := typeNamed(t, c.column)
+		if err := h.conn.Exec("DROP TABLE IF EXISTS k; CREATE TABLE k(a COLLATE " + sqlfn.CollationName(typ) + "); CREATE INDEX ki ON k(a)"); err != nil {
+			t.Fatal(err)
+		}
+		for _, op := range []string{"=", ">="} {
+			h.values, h.types = nil, nil
+			cond, err := sqlfn.Compare(op, sqlfn.Expr{SQL: "a", Type: typ, Nullable: true, Rule: sqlfn.Implicit}, h.arg(c.literal))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stmt, _, err := h.conn.Prepare("EXPLAIN QUERY PLAN SELECT a FROM k WHERE " + cond.SQL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !stmt.Step() || !strings.HasPrefix(stmt.ColumnText(3), "SEARCH") {
+				t.Errorf("%s %s %s (%s): %s", c.column, op, c.literal, cond.SQL, stmt.ColumnText(3))
+			}
+			_ = stmt.Close()
+		}
+	}
+}
