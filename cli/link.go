@@ -138,13 +138,16 @@ func (f *linkFlags) check(s link.Spec) error {
 // sandboxLine is what "linkspan sandbox up --json" prints.
 type sandboxLine struct {
 	Source struct {
-		Address string
-		Port    int
+		Address             string
+		Port, MirroringPort int
 	}
 	ARM struct {
 		URL, CA, Subscription, ResourceGroup string
 	}
-	Target      struct{ Name string }
+	Target struct {
+		Name          string
+		MirroringPort int
+	}
 	Credentials string
 }
 
@@ -159,6 +162,7 @@ func addSandbox(s *link.Spec, file string) error {
 		return fmt.Errorf("read sandbox: %s is not the line that \"linkspan sandbox up --json\" prints: %w", file, err)
 	}
 	s.Source.Address, s.Source.Port, s.Source.CA = l.Source.Address, l.Source.Port, l.ARM.CA
+	s.Source.MirroringPort, s.Target.MirroringPort = l.Source.MirroringPort, l.Target.MirroringPort
 	s.Target.Endpoint, s.Target.CA, s.Credentials = l.ARM.URL, l.ARM.CA, l.Credentials
 	s.Target.Instance = "/subscriptions/" + l.ARM.Subscription + "/resourceGroups/" + l.ARM.ResourceGroup + "/providers/Microsoft.Sql/managedInstances/" + l.Target.Name
 	return nil

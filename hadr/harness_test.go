@@ -109,7 +109,7 @@ func (n *node) start() {
 		n.t.Fatal(err)
 	}
 	o := hadr.Options{ServerName: n.name, Managed: n.managed, Collation: "SQL_Latin1_General_CP1_CI_AS", CollationTable: 1, Addresses: []netip.Addr{loopback},
-		Store: n.docs, Keeper: n.keeper, Databases: registry{n}, ErrorLog: n.logged, JoinTimeout: 3 * time.Second,
+		Store: n.docs, Keeper: n.keeper, Databases: registry{n}, ErrorLog: n.logged, JoinTimeout: time.Second,
 		Resolve: func(_ context.Context, host string) ([]netip.Addr, error) {
 			if host == "nowhere.test" {
 				return nil, errors.New("no such host")
@@ -426,6 +426,9 @@ func eventually(t *testing.T, what string, f func() bool) {
 func inPhase(n *node, link string, p agcore.Phase) func() bool {
 	return func() bool {
 		s, ok := n.Link(link)
+		if os.Getenv("HADR_TEST_LOG") == "2" && (!ok || s.Phase != p) {
+			fmt.Printf("%s %+v\n", n.name, s)
+		}
 		return ok && s.Phase == p
 	}
 }

@@ -81,23 +81,30 @@ func (t *Target) Receive(ctx context.Context) (*storage.DB, error) {
 	return t.fill(ctx, dst, r, stop)
 }
 
-// reopen finds what an earlier attempt left: a seeding to continue, a copy that is whole already, or nothing. What cannot
-// be continued is thrown away: it was only a copy.
+// reopen finds what an earlier attempt left: a seeding to continue, a copy that is whole already, or nothing. What is
+// damaged or of another database is thrown away: it was only a copy.
 func (t *Target) reopen(ctx context.Context) (*storage.SeedTarget, *storage.DB, error) {
 	dst, err := storage.OpenSeedTarget(ctx, t.Options)
-	if err == nil || ctx.Err() != nil {
-		return dst, nil, err
-	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil:
+		return dst, nil, nil
+	case dst != nil: // ctx ended
+		return nil, nil, errors.Join(err, dst.Close())
+	case ctx.Err() != nil, errors.Is(err, fsx.ErrLocked):
+		return nil, nil, err
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil, nil
 	}
-	if db, openErr := storage.Open(ctx, t.Options); openErr == nil {
-		if db.IsReplica() && db.ID() == t.Origin {
-			return nil, db, nil // it was whole, and we were stopped before anybody took it
-		}
+	db, openErr := storage.Open(ctx, t.Options)
+	switch {
+	case openErr == nil && db.IsReplica() && db.ID() == t.Origin:
+		return nil, db, nil // it was whole, and we were stopped before anybody took it
+	case openErr == nil:
 		if err := db.Close(); err != nil {
 			return nil, nil, err
 		}
+	case !errors.Is(err, storage.ErrDamaged) && !errors.Is(openErr, storage.ErrDamaged):
+		return nil, nil, errors.Join(err, openErr)
 	}
 	return nil, nil, t.discard()
 }
@@ -114,6 +121,9 @@ func (t *Target) renew(ctx context.Context, old *storage.SeedTarget, h storage.S
 	}
 	dst, err := storage.CreateSeedTarget(ctx, t.Options, h)
 	if err != nil {
+		if dst != nil { // ctx ended
+			err = errors.Join(err, dst.Close())
+		}
 		return nil, fmt.Errorf("begin seeding: %w", err)
 	}
 	return dst, nil
