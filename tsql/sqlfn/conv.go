@@ -71,7 +71,7 @@ func direct(x Expr, to sqltype.Type) (string, bool) {
 		return scaled(x.SQL, int(to.Scale)), d.Prec <= to.Prec-to.Scale
 	case f == sqltype.Decimal && t == sqltype.Decimal:
 		return directDecimal(x.SQL, from, to)
-	case f == sqltype.Real && t == sqltype.Float:
+	case f == sqltype.Real && t == sqltype.Float || f == sqltype.SmallMoney && t == sqltype.Money:
 		return x.SQL, true
 	case f.IsString() && t.IsString():
 		return x.SQL, textFits(from, to)
