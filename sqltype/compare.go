@@ -48,6 +48,9 @@ func (m *Comparer) Compare(a, b []byte) int {
 	if r, ok := compareASCII(a, b, m.c.IgnoreCase); ok {
 		return r
 	}
+	if unsafeString(a) == unsafeString(b) {
+		return 0
+	}
 	if m.slow == nil {
 		m.slow = newCollator(m.c)
 	}
