@@ -77,4 +77,12 @@ var sessionMessages = map[int32]entry{
 	15197: {16, "There is no text for object '%s'."},
 	15225: {11, "No item by the name of '%s' could be found in the current database '%s', given that @itemtype was input as '%s'."},
 	15477: {10, "Caution: Changing any part of an object name could break scripts and stored procedures."},
+	16905: {16, "The cursor is already open."},
+	16911: {16, "fetch: The fetch type %s cannot be used with forward only cursors."},
+	16915: {16, "A cursor with the name '%s' already exists."},
+	16916: {16, "A cursor with the name '%s' does not exist."},
+	16917: {16, "Cursor is not open."},
+	16924: {16, "Cursorfetch: The number of variables declared in the INTO list must match that of selected columns."},
+	16948: {16, "The variable or query of a cursor does not give a result set."},
+	16950: {16, "The variable '%s' does not currently have a cursor allocated to it."},
 }

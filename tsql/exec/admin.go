@@ -47,10 +47,6 @@ func (f *frame) refuse(st ast.Statement) *sqlerr.Error {
 			return nil
 		}
 		return sqlerr.New(40510, "EXECUTE AS")
-	case *ast.DeclareCursor:
-		return sqlerr.New(40510, "DECLARE CURSOR")
-	case *ast.CursorStatement:
-		return sqlerr.New(40510, st.Verb+" of a cursor")
 	case *ast.InsertBulk:
 		return sqlerr.New(40510, "INSERT BULK")
 	case *ast.Shutdown:

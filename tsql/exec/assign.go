@@ -18,7 +18,7 @@ func (f *frame) declareStatement(st *ast.Declare) (flow, error) {
 		case d.Table != nil:
 			return f.failBind(sqlerr.New(40510, "DECLARE "+d.Name+" TABLE"))
 		case d.Cursor:
-			return f.failBind(sqlerr.New(40510, "DECLARE CURSOR"))
+			continue // it is allocated by SET @c = CURSOR
 		}
 		t, err := f.typeOf(d.Type, false)
 		if err != nil {

@@ -41,6 +41,8 @@ type frame struct {
 	// snap is the schema that the running statement sees, conn the connection it runs on.
 	snap *catalog.Snapshot
 	conn *conn
+	// cursors are the local ones and those in variables, by lower-case name.
+	cursors map[string]*cursor
 }
 
 // variable is a local variable.
@@ -238,6 +240,10 @@ func (f *frame) sessionStatement(st ast.Statement) (fl flow, done bool, err erro
 	case *ast.SetIsolation:
 		f.s.set.isolation = st.Level
 		f.s.rowCount = 0
+	case *ast.DeclareCursor:
+		fl, err = f.declareCursor(st)
+	case *ast.CursorStatement:
+		fl, err = f.cursorStatement(st)
 	case *ast.Use:
 		fl, err = f.use(st)
 	case *ast.BeginTransaction:

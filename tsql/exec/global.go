@@ -47,7 +47,9 @@ func (f *frame) global(name string) (sqltype.Value, error) {
 	case "@@lock_timeout":
 		return n(s.set.lockTimeout)
 	case "@@fetch_status":
-		return n(-1)
+		return n(s.fetchStatus)
+	case "@@cursor_rows":
+		return n(s.cursorRows)
 	case "@@max_connections":
 		return n(32767)
 	case "@@microsoftversion":

@@ -47,6 +47,11 @@ type Session struct {
 	tries  []*frame
 	caught []*sqlerr.Error
 
+	// cursors are the global ones, by lower-case name; fetchStatus is @@FETCH_STATUS.
+	cursors     map[string]*cursor
+	fetchStatus int64
+	cursorRows  int64
+
 	prepared   map[int32]*prepared
 	lastHandle int32
 }
@@ -162,6 +167,7 @@ func (s *Session) Reset(ctx context.Context, keepTx bool, out sqlapi.ResultSink)
 		}
 		s.rowCount, s.lastError, s.identity, s.contextInfo, s.sessionState = 0, 0, sqltype.Value{}, "", nil
 		clear(s.prepared)
+		s.cursors, s.fetchStatus, s.cursorRows = nil, 0, 0
 		if language != s.set.language {
 			if err := out.Env(sqlapi.EnvChange{Kind: sqlapi.EnvLanguage, New: s.set.language, Old: language}); err != nil {
 				return err
