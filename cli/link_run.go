@@ -59,7 +59,15 @@ func (l *linkWatcher) event(e link.Event) {
 	r.Steps = append(r.Steps, stepReport{e.Step, string(e.Kind), e.Text, e.Elapsed.Round(time.Millisecond).Seconds()})
 }
 
-func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", 32)) }
+// shown is how much of a statement progress shows; plan shows all of it.
+const shown = 240
+
+func indent(s string) string {
+	if len(s) > shown {
+		s = strings.ToValidUTF8(s[:shown], "") + " …"
+	}
+	return strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", 32))
+}
 
 // linkAction makes a command that changes links.
 func linkAction(f *linkFlags, do func(context.Context, *link.Session) error, said string) func(*cobra.Command, []string) error {

@@ -76,6 +76,7 @@ type world struct {
 	polls      int // how often the database was looked at since the link
 	collation  string
 	neverJoins bool
+	foreign    string // a database of the instance's own
 
 	calls    int
 	killAt   int
@@ -361,6 +362,9 @@ func (w *world) Instance(ctx context.Context, _ armtypes.InstanceID) (mi armtype
 // Databases implements link.Management.
 func (w *world) Databases(ctx context.Context, _ armtypes.InstanceID) (out []armtypes.ManagedDatabase, err error) {
 	err = w.call(ctx, func() error {
+		if w.foreign != "" {
+			out = append(out, armtypes.ManagedDatabase{Resource: armtypes.Resource{Name: w.foreign}, Properties: armtypes.ManagedDatabaseProperties{Status: "Online"}})
+		}
 		if w.link == nil {
 			return nil
 		}

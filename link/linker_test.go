@@ -228,6 +228,7 @@ func TestRefusals(t *testing.T) {
 		"distributed elsewise": {func(w *world, _ *flow.Spec) {
 			w.groups["DAG_db1"] = group{distributed: true, members: []string{"AG_db1", "other"}}
 		}, "over AG_db1 and other"},
+		"name taken": {func(w *world, _ *flow.Spec) { w.foreign = "DB1" }, `has a database "DB1"`},
 		"link elsewise": {func(w *world, _ *flow.Spec) {
 			w.link = &armtypes.LinkSpec{Name: "DAG_db1", Databases: []string{"db9"}, PartnerEndpoint: "tcp://x:1"}
 		}, "db9"},

@@ -19,6 +19,8 @@ func look() Step {
 				{SQL: "SELECT database_id, name, state_desc, recovery_model_desc, collation_name FROM sys.databases WHERE name = @p1", Args: []any{s.Database}},
 				{SQL: endpointQuery},
 				{Op: GetInstance, Instance: s.Instance},
+				{Op: ListDatabases, Instance: s.Instance},
+				{Op: GetLink, Instance: s.Instance, Name: s.DAG},
 			}
 		},
 		Decide: decideLook,
@@ -47,7 +49,23 @@ func decideLook(s *State, a []Answer) (Decision, error) {
 	if err := readEndpoint(s, a[2]); err != nil {
 		return Decision{}, err
 	}
+	if a[5].Link == nil {
+		if d, err := nameFree(s, a[4].Databases); err != nil {
+			return d, err
+		}
+	}
 	return decideInstance(s, a[3].Instance.Properties)
+}
+
+// nameFree refuses a database's name that the instance has in use. One that is being restored may be this link's own,
+// whose creation still runs: the instance decides about that when it is asked to join.
+func nameFree(s *State, all []armtypes.ManagedDatabase) (Decision, error) {
+	for _, d := range all {
+		if strings.EqualFold(d.Name, s.Database) && d.Properties.Status == "Online" {
+			return refuse("look", "drop or rename that database, or choose another instance", "%s has a database %q that belongs to no link of the name %q", s.Instance.Name, d.Name, s.DAG)
+		}
+	}
+	return Decision{}, nil
 }
 
 func decideDatabase(s *State, db Row) (Decision, error) {
