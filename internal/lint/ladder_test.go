@@ -18,7 +18,7 @@ const module = "linkspan/"
 // exceptions inside a row. ARCHITECTURE.md shows the picture and the reasons.
 var ladder = [][]string{
 	0: {"lsn", "sqlerr", "sqltype", "internal/clock", "internal/fsx", "internal/invariant", "internal/startstop", "internal/lint"},
-	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "trust", "login", "hadr/hadrwire", "hadr/agcore",
+	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "bak/baktest", "trust", "login", "hadr/hadrwire", "hadr/agcore",
 		"tsql/ast", "tsql/parse", "link/flow", "armtypes"},
 	2:  {"storage", "storage/logvfs", "media", "media/mediatest", "media/dir", "media/smb", "media/azblob", "hadr/endpoint", "sqlclient", "armclient"},
 	3:  {"catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
@@ -40,6 +40,7 @@ var rungs = map[string]string{
 	"sqltype > sqlerr":         "a conversion that fails has its number from birth",
 	"rel > sqlapi":             "a view's columns are described as any result's",
 	"bak/chain > bak":          "the planner plans over the sets that the reader reads",
+	"bak/baktest > bak":        "made databases are backed up by the writer",
 	"bak/mdf > bak":            "the tables lie in the reader's data streams",
 	"link/flow > armtypes":     "the steps are made of the management API's resources",
 	"tsql/parse > tsql/ast":    "the parser makes the tree",
