@@ -184,6 +184,8 @@ type LinkStatus struct {
 	// LastError is the last failure to connect or to go on; zero when there was none since the last connection.
 	LastError   agcore.Fault
 	LastErrorAt time.Time
+	// Reason says in words why data movement is suspended or cannot go on; "" otherwise.
+	Reason string
 	// SeededBytes of SeedBytes have arrived; both zero before seeding and kept after it.
 	SeededBytes, SeedBytes int64
 	// Hardened and Published are this side's positions.

@@ -49,7 +49,7 @@ func (l *link) receiveLog(ctx context.Context, gen uint64, s *endpoint.Session) 
 	case errors.As(err, &refused) && refused.Final:
 		e = agcore.Event{Kind: agcore.Break, Fault: agcore.Fault{Number: refused.Number, Text: refused.Text}}
 	case errors.Is(err, storage.ErrDigest), errors.Is(err, storage.ErrDamaged), errors.Is(err, storage.ErrPoisoned):
-		e = agcore.Event{Kind: agcore.Suspend, Reason: agcore.SuspendRedo, Fault: suspendFault(l.database, agcore.SuspendRedo, err.Error())}
+		e = agcore.Event{Kind: agcore.Suspend, Reason: agcore.SuspendRedo, Text: err.Error(), Fault: suspendFault(l.database, agcore.SuspendRedo, err.Error())}
 	default:
 		e = agcore.Event{Kind: agcore.FlowFailed, Fault: faultOf(sqlerr.New(35267, "secondary", "primary", l.database, "", ""))}
 		l.m.opts.Log.Info("following the log ended", "link", l.name, "error", err)

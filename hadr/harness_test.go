@@ -81,6 +81,7 @@ type node struct {
 	docs    *documents
 	keeper  *trust.Keeper
 	edit    func(*hadr.Options)
+	real    string // a directory on the real disk, instead of disk
 
 	mu        sync.Mutex
 	databases map[string]*database
@@ -179,6 +180,9 @@ func (n *node) logs(text string) bool {
 }
 
 func (n *node) options(name string) storage.Options {
+	if n.real != "" {
+		return storage.Options{Dir: filepath.Join(n.real, strings.ToLower(name)), Name: name, Retain: func() lsn.LSN { return n.Retain(name) }}
+	}
 	return storage.Options{FS: n.disk, Dir: filepath.Join("/", strings.ToLower(name)), Name: name, SegmentBytes: 256 << 10,
 		Retain: func() lsn.LSN { return n.Retain(name) }}
 }

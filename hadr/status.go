@@ -39,8 +39,14 @@ func (l *link) status() LinkStatus {
 	if l.target {
 		st.Role = agcore.Secondary
 	}
+	if s.state.Suspended {
+		st.Reason = s.state.Reason.String()
+		if s.state.Text != "" {
+			st.Reason += ": " + s.state.Text
+		}
+	}
 	if b := s.state.Broken; b != nil {
-		st.LastError = *b
+		st.LastError, st.Reason = *b, b.Text
 	}
 	if g := l.m.group(l.name); g != nil {
 		st.LinkID, st.Created = g.ID, g.Created

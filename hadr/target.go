@@ -143,7 +143,7 @@ func (l *link) heard(m hadrwire.Message) {
 	case *hadrwire.Progress:
 		l.progressed(m)
 	case *hadrwire.Suspend:
-		l.step(agcore.Event{Kind: agcore.Suspend, Peer: true, Reason: agcore.SuspendPartner, Fault: suspendFault(l.database, agcore.SuspendPartner, m.Text)})
+		l.step(agcore.Event{Kind: agcore.Suspend, Peer: true, Reason: agcore.SuspendPartner, Text: m.Text, Fault: suspendFault(l.database, agcore.SuspendPartner, m.Text)})
 	case *hadrwire.Resume:
 		l.step(agcore.Event{Kind: agcore.Resume, Peer: true, Fault: faultOf(sqlerr.New(35265, l.database))})
 	case *hadrwire.Rotate:

@@ -53,9 +53,11 @@ func (k EventKind) String() string { return pick(int(k), eventNames[:]...) }
 
 // Event is one thing that happened to a link.
 type Event struct {
-	Kind   EventKind
-	Fault  Fault
+	Kind  EventKind
+	Fault Fault
+	// Reason and Text say why data movement is suspended; Fault is then the message for the error log.
 	Reason SuspendReason
+	Text   string
 	Final  bool
 	Peer   bool
 }

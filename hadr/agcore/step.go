@@ -226,7 +226,7 @@ func (l *Link) halt(e Event) []Action {
 		l.seeding, l.flowing = false, false
 		return []Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: f}}
 	case e.Kind == Suspend && !l.state.Suspended:
-		l.state.Suspended, l.state.Reason, l.state.Text = true, e.Reason, e.Fault.Text
+		l.state.Suspended, l.state.Reason, l.state.Text = true, e.Reason, e.Text
 		l.seeding, l.flowing = false, false
 		out := []Action{{Kind: Persist}}
 		if l.connected && !e.Peer {
