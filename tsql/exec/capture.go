@@ -143,7 +143,7 @@ func (f *frame) insertExec(st *ast.Insert) (flow, error) {
 	}
 	x := &execution{f: f, d: d, st: st, input: c}
 	at, err := f.writing(d, func(k *conn, snap *catalog.Snapshot) error {
-		p, err := bind.InsertRows(f.env(k, snap), st, c.columns)
+		p, err := bind.InsertRows(f.env(k.db, snap), st, c.columns)
 		if err != nil {
 			return bindError{err}
 		}

@@ -204,22 +204,23 @@ func (f *frame) harden(d Database, at lsn.LSN) error {
 // begin makes a statement known to the connection's functions.
 func (f *frame) begin(ctx context.Context, k *conn, snap *catalog.Snapshot, sites []sqlfn.Site) {
 	f.snap, f.conn = snap, k
-	k.env.Begin(sqlfn.Statement{Ctx: ctx, Now: f.s.e.o.Clock.Now(), Scope: f.s.scope(k.db), Views: views{k, snap}, Sites: sites,
+	k.env.Begin(sqlfn.Statement{Ctx: ctx, Now: f.s.e.o.Clock.Now(), Scope: f.s.scope(k.db), Views: views{k.db, k, snap}, Sites: sites,
 		DateFirst: f.s.set.dateFirst, Host: f, Random: f.s.e.o.Random})
 }
 
 // views are the catalog's views of a schema and the instance's.
 type views struct {
-	k    *conn
+	db   Database
+	conn catalog.Conn
 	snap *catalog.Snapshot
 }
 
 // View implements rel.Views.
 func (v views) View(schema, name string) *rel.View {
-	if r := v.snap.Views(v.k, v.k.db.Identities()).View(schema, name); r != nil {
+	if r := v.snap.Views(v.conn, v.db.Identities()).View(schema, name); r != nil {
 		return r
 	}
-	return v.k.db.Views().View(schema, name)
+	return v.db.Views().View(schema, name)
 }
 
 // run executes a plan.
@@ -232,9 +233,8 @@ func (f *frame) run(k *conn, snap *catalog.Snapshot, p *bind.Plan, r *bind.Run) 
 }
 
 // env is what statements of this frame are bound against.
-func (f *frame) env(k *conn, snap *catalog.Snapshot) *bind.Env {
-	d := k.db
-	e := &bind.Env{Database: d.Name(), Snapshot: snap, Views: views{k, snap}, Other: f.other, Variable: f.variableType,
+func (f *frame) env(d Database, snap *catalog.Snapshot) *bind.Env {
+	e := &bind.Env{Database: d.Name(), Snapshot: snap, Views: views{d, nil, snap}, Other: f.other, Variable: f.variableType,
 		Procedure: f.procedure, AnsiNullsOff: !f.s.set.ansiNulls}
 	if f.s.set.identityDB == d.ID() {
 		e.IdentityInsert = f.s.set.identityTable

@@ -115,7 +115,7 @@ func (f *frame) openCursor(c *cursor) error {
 	h.r, h.line = f.r, f.line
 	kept := &captured{}
 	return h.reading(d, f.s.locking(), func(k *conn, snap *catalog.Snapshot) error {
-		p, err := h.c.plan(h.key(c.query, d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(h.env(k, snap), c.query) })
+		p, err := h.c.plan(h.key(c.query, d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(h.env(k.db, snap), c.query) })
 		if err != nil {
 			return bindError{err}
 		}

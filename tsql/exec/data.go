@@ -59,7 +59,7 @@ const maxHeld = 256
 
 func (x *execution) bind(k *conn, snap *catalog.Snapshot) error {
 	f := x.f
-	p, err := f.c.plan(f.key(x.st, x.d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(f.env(k, snap), x.st) })
+	p, err := f.c.plan(f.key(x.st, x.d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(f.env(k.db, snap), x.st) })
 	if err != nil {
 		return bindError{err}
 	}
@@ -78,6 +78,7 @@ func (x *execution) read(k *conn, snap *catalog.Snapshot) error {
 
 // write runs a statement that writes, and waits until its commit is hardened.
 func (x *execution) write() error {
+	x.prebind()
 	at, err := x.f.writing(x.d, func(k *conn, snap *catalog.Snapshot) error {
 		if err := x.bind(k, snap); err != nil {
 			return err
@@ -94,6 +95,17 @@ func (x *execution) write() error {
 		return err
 	}
 	return x.release()
+}
+
+// prebind binds against the schema seen last, so that it need not be done while others wait for the turn. Nothing is lost
+// when that schema is not the present one any more.
+func (x *execution) prebind() {
+	f := x.f
+	snap := f.s.seen
+	if snap == nil || f.s.seenDB != x.d.ID() || f.s.tx != nil && f.s.tx.writer != nil {
+		return
+	}
+	_, _ = f.c.plan(f.key(x.st, x.d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(f.env(x.d, snap), x.st) })
 }
 
 func (x *execution) harden(at lsn.LSN) error { return x.f.harden(x.d, at) }
@@ -248,7 +260,7 @@ func (f *frame) define(st ast.Statement) (flow, error) {
 		}
 	}
 	at, err := f.writing(d, func(k *conn, snap *catalog.Snapshot) error {
-		ch, err := bind.Define(f.env(k, snap), st)
+		ch, err := bind.Define(f.env(k.db, snap), st)
 		if err != nil {
 			return err
 		}

@@ -141,7 +141,7 @@ func (f *frame) condition(e ast.Expr) (bool, error) {
 func (f *frame) evaluate(e ast.Expr, to sqltype.Type, make func(*bind.Env) (*bind.Plan, error), got func(*bind.Plan, []sqltype.Value)) error {
 	d := f.s.db
 	return f.reading(d, f.s.locking(), func(k *conn, snap *catalog.Snapshot) error {
-		p, err := f.c.plan(f.key(e, d, snap, to), func() (*bind.Plan, error) { return make(f.env(k, snap)) })
+		p, err := f.c.plan(f.key(e, d, snap, to), func() (*bind.Plan, error) { return make(f.env(k.db, snap)) })
 		if err != nil {
 			return bindError{err}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"linkspan/catalog"
 	"linkspan/sqlapi"
@@ -25,6 +26,9 @@ type Session struct {
 	// mu is held while a request runs, so that Close waits for it; it protects everything below.
 	mu     sync.Mutex
 	closed bool
+	// activity is published for others; requests counts.
+	activity atomic.Pointer[Activity]
+	requests int64
 
 	db      Database
 	loginDB string
@@ -62,11 +66,34 @@ var ErrClosed = errors.New("session closed")
 // ID implements sqlapi.Session.
 func (s *Session) ID() int { return s.o.ID }
 
-// Database is the name of the current database.
-func (s *Session) Database() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.db.Name()
+// Activity is what a session is doing, for views about sessions.
+type Activity struct {
+	// Database is the current database.
+	Database string
+	// Running tells that a request runs, Transactions counts the open transactions (@@TRANCOUNT).
+	Running      bool
+	Transactions int
+	// Requests counts the requests so far.
+	Requests int64
+}
+
+// Activity may be called at any time, from any goroutine. It is as of the beginning or end of the latest request.
+func (s *Session) Activity() Activity {
+	if a := s.activity.Load(); a != nil {
+		return *a
+	}
+	return Activity{Database: s.loginDB}
+}
+
+// Database is the name of the current database; see Activity.
+func (s *Session) Database() string { return s.Activity().Database }
+
+// note publishes what the session is doing. It needs mu.
+func (s *Session) note(running bool) {
+	if running {
+		s.requests++
+	}
+	s.activity.Store(&Activity{Database: s.db.Name(), Running: running, Transactions: s.trancount(), Requests: s.requests})
 }
 
 // Kill ends what runs, and the session with it; Close is still due.
@@ -115,6 +142,8 @@ func (s *Session) request(ctx context.Context, out sqlapi.ResultSink, f func(*re
 	r := &request{s: s, ctx: ctx, out: out}
 	defer r.release()
 	s.tries, s.nesting = s.tries[:0], 0
+	s.note(true)
+	defer func() { s.note(false) }()
 	err := f(r)
 	s.tries, s.caught = s.tries[:0], s.caught[:0]
 	return errors.Join(err, r.afterwards(err))

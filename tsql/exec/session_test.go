@@ -204,3 +204,30 @@ func BenchmarkLoop(b *testing.B) {
 		run(b, s, "DECLARE @i int = 0 WHILE @i < 1000 SET @i = @i + 1")
 	}
 }
+
+func BenchmarkAdHocInsert(b *testing.B) {
+	srv := newServer(b)
+	s := srv.session(b, 51)
+	run(b, s, "CREATE TABLE t (id int IDENTITY PRIMARY KEY, n int, v nvarchar(60), f float)")
+	i := 0
+	for b.Loop() {
+		i++
+		run(b, s, fmt.Sprintf("INSERT t (n, v, f) VALUES (%d, N'row %d', 1.5)", i, i))
+	}
+}
+
+// Views about sessions look while the sessions run.
+func TestActivity(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	s := srv.session(t, 51)
+	if got := s.Activity(); got != (exec.Activity{Database: "db1"}) {
+		t.Errorf("before the first request: %+v", got)
+	}
+	var during exec.Activity
+	out := script{onRow: func() error { during = s.Activity(); return nil }}
+	must(t, s.Batch(context.Background(), "USE db2; BEGIN TRAN; SELECT 1 AS x", &out))
+	if !during.Running || s.Activity() != (exec.Activity{Database: "db2", Transactions: 1, Requests: 1}) {
+		t.Errorf("during %+v, after %+v", during, s.Activity())
+	}
+}
