@@ -96,7 +96,7 @@ func (b *binder) mergeAction(e *ast.Merge, n int, out *output) (*modifier, error
 	if err := u.mergeSet(w); err != nil {
 		return nil, err
 	}
-	return m, u.finish(with, from, cond, " LIMIT -1 OFFSET 0")
+	return m, u.finish(with, from, cond, everyRow)
 }
 
 // copy is an OUTPUT clause to be bound for another action.

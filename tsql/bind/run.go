@@ -217,14 +217,15 @@ func (p *Plan) raised(r *Run, what string, n int64) error {
 
 // atomically runs f inside a savepoint, which is undone when f fails.
 func (x *execution) atomically(f func() error) error {
-	if err := x.Conn.Exec("SAVEPOINT ls_plan"); err != nil {
+	if err := x.each(statement{sql: "SAVEPOINT ls_plan"}, nil, nil); err != nil {
 		return err
 	}
 	err := f()
 	if err == nil {
-		return x.Conn.Exec("RELEASE ls_plan")
+		return x.each(statement{sql: "RELEASE ls_plan"}, nil, nil)
 	}
-	if e := x.Conn.Exec("ROLLBACK TO ls_plan; RELEASE ls_plan"); e != nil && !errors.As(err, new(*sqlerr.Error)) {
+	// This fails when SQLite has rolled back the whole transaction itself, which err tells of.
+	if e := x.Conn.Exec("ROLLBACK TO ls_plan; RELEASE ls_plan"); e != nil && x.ctx.Err() == nil && !errors.As(err, new(*sqlerr.Error)) {
 		return errors.Join(err, e)
 	}
 	return err

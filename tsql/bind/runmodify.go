@@ -24,6 +24,9 @@ type found struct {
 // runModify runs an UPDATE or DELETE.
 func runModify(ctx context.Context, p *Plan, r *Run, m *modifier) (Outcome, error) {
 	x := &execution{ctx: ctx, plan: p, Run: r}
+	if m.whole.sql != "" {
+		return x.changeWhole(m)
+	}
 	rows, err := x.findRows(m)
 	if err != nil {
 		return x.out, err
@@ -45,6 +48,24 @@ func runModify(ctx context.Context, p *Plan, r *Run, m *modifier) (Outcome, erro
 		}
 	}
 	return x.out, x.emitOutput(m.output, outputs)
+}
+
+// changeWhole runs the change as one statement.
+func (x *execution) changeWhole(m *modifier) (Outcome, error) {
+	if m.verb == "DELETE" && m.Identity >= 0 {
+		if err := x.identities(m.target).Save(x.Conn, m.snap.SQLSchema, m.Table); err != nil {
+			return Outcome{}, err
+		}
+	}
+	err := x.atomically(func() error {
+		return x.eachThen(m.whole, nil, nil, func(c *sqlite3.Conn) { x.out.Rows = c.Changes() })
+	})
+	if err != nil {
+		if e := x.notNull(m.Table, m.temp, m.verb, err); e != nil {
+			err = e
+		}
+	}
+	return x.out, err
 }
 
 // outputsOf gives the values of OUTPUT, the last of each row.

@@ -29,6 +29,8 @@ type modifier struct {
 	keys bool
 	// foreign are the foreign keys that refer to columns that change.
 	foreign []*rel.Foreign
+	// whole does everything in one statement, where nothing has to be known of the single rows; empty otherwise.
+	whole statement
 }
 
 // finder gathers the inner query of a modifier: what it selects, each text once.
@@ -72,7 +74,7 @@ func (b *binder) modified(s *scope, at ast.Node, tgt ast.Source, from []ast.Sour
 	}
 	t := &target{Table: src.table, alias: src.sql, rowid: src.sql + ".rowid"}
 	t.snap = b.env.Snapshot
-	if b.env.Temp != nil && src.schemaSQL == b.env.Temp.SQLSchema && src.table == b.env.Temp.ObjectByID(src.table.ID).Table {
+	if b.env.Temp != nil && src.schemaSQL == b.env.Temp.SQLSchema {
 		t.snap, t.temp = b.env.Temp, true
 	} else if src.schemaSQL != b.env.Snapshot.SQLSchema {
 		return nil, "", b.refuse(at, "a write to another database")
@@ -331,7 +333,7 @@ func (b *binder) modifyPlan(u *updater, at ast.Statement, with []string, from st
 			return nil, err
 		}
 	}
-	limit := " LIMIT -1 OFFSET 0"
+	limit := everyRow
 	if top != nil {
 		if limit, err = b.modifyTop(top); err != nil {
 			return nil, err
@@ -372,7 +374,49 @@ func (u *updater) finish(with []string, from, cond, limit string) error {
 	}
 	u.effects()
 	m.find = u.statement(u.findText(with, from, cond, guards, limit))
+	if !u.merging && !m.once && !m.keys && m.output == nil && len(m.foreign) == 0 && len(m.verify) == 0 && len(m.vars) == 0 {
+		m.whole = u.statement(u.wholeText(from, cond, len(with) == 0 && len(guards) == 0 && limit == everyRow))
+	}
 	return nil
+}
+
+// everyRow is the limit of a change without TOP; it also keeps SQLite from taking the inner query apart.
+const everyRow = " LIMIT -1 OFFSET 0"
+
+// wholeText is the change as one statement, "" when there is none. plain tells that nothing but FROM and WHERE finds the
+// rows. Where a subquery might look at rows that were changed a moment ago, the rows are found first.
+func (u *updater) wholeText(from, cond string, plain bool) string {
+	m := u.m
+	direct := plain && from == m.name()+" AS "+m.alias && !strings.Contains(cond, "SELECT ")
+	where := ""
+	if cond != "" {
+		where = " WHERE " + cond
+	}
+	if m.verb == "DELETE" {
+		if direct {
+			return "DELETE FROM " + from + where
+		}
+		return "DELETE FROM " + m.name() + " WHERE rowid IN (SELECT f.r FROM (" + m.find.sql + ") AS f)"
+	}
+	sets := make([]string, len(m.set))
+	for i, c := range m.set {
+		value, ok := u.inner(u.outer[i])
+		if !ok || !direct || strings.Contains(value, "SELECT ") {
+			return ""
+		}
+		sets[i] = columnName(c) + " = " + value
+	}
+	return "UPDATE " + from + " SET " + strings.Join(sets, ", ") + where
+}
+
+// inner gives the text that a name of the outer query stands for.
+func (f *finder) inner(name string) (string, bool) {
+	for text, i := range f.index {
+		if name == "v.x_"+strconv.Itoa(i) {
+			return text, true
+		}
+	}
+	return "", false
 }
 
 func (b *binder) modifyTop(top *ast.Top) (string, error) {
