@@ -220,3 +220,14 @@ func seedText(t *testing.T, name string) string {
 	}
 	return string(b)
 }
+
+// freePort gives a TCP port of localhost that nobody has now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
