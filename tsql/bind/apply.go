@@ -141,6 +141,9 @@ func (b *binder) applyValues(outer *scope, j *ast.Join, v *ast.ValuesTable) (str
 
 // functionTable binds a table-valued function.
 func (b *binder) functionTable(outer *scope, f *ast.FunctionTable) (string, *source, error) {
+	if f.Call.Name.Schema != "" && !strings.EqualFold(f.Call.Name.Schema, "sys") {
+		return b.inlineTable(outer, f)
+	}
 	name := strings.ToUpper(f.Call.Name.Name)
 	if name != "STRING_SPLIT" && name != "GENERATE_SERIES" {
 		return "", nil, b.refuse(f, "the table-valued function "+f.Call.Name.String())

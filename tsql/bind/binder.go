@@ -23,6 +23,8 @@ type binder struct {
 	depth  int
 	// ctes are the common table expressions in sight, innermost last.
 	ctes []*cte
+	// locals are the parameters of a function whose body is bound in the place of its call, by folded name.
+	locals map[string]sqlfn.Expr
 	// rowsOf is the folded name of the CTE that a statement changes; it passes on its table's rows.
 	rowsOf string
 	// inView is set while the text of a view, default or check is bound; its positions mean nothing to the client.

@@ -117,6 +117,9 @@ func literalValue(e *ast.Literal, collation string) (sqltype.Type, sqltype.Value
 }
 
 func (b *binder) variable(e *ast.Variable) (sqlfn.Expr, error) {
+	if x, ok := b.locals[b.fold(e.Name)]; ok {
+		return x, nil
+	}
 	t, ok := b.env.variable(e.Name)
 	if !ok {
 		return sqlfn.Expr{}, b.fail(e, 137, e.Name)

@@ -21,7 +21,7 @@ var ranking = map[string]sqltype.Type{
 // function binds a call.
 func (b *binder) function(s *scope, f *ast.Func) (sqlfn.Expr, error) {
 	if f.Name.Schema != "" && !strings.EqualFold(f.Name.Schema, "sys") || f.Name.Database != "" {
-		return b.userFunction(f)
+		return b.userFunction(s, f)
 	}
 	name := strings.ToUpper(f.Name.Name)
 	if f.IgnoreNulls {
@@ -65,16 +65,6 @@ func (b *binder) arguments(s *scope, f *ast.Func, name string) ([]sqlfn.Expr, er
 		args = append(args, x)
 	}
 	return args, nil
-}
-
-// userFunction looks a function of the user up, for the error it deserves.
-func (b *binder) userFunction(f *ast.Func) (sqlfn.Expr, error) {
-	if b.env.Snapshot != nil && f.Name.Database == "" {
-		if o := b.env.Snapshot.Object(f.Name.Schema, f.Name.Name); o != nil {
-			return sqlfn.Expr{}, b.refuse(f, "a call of the user-defined function "+f.Name.String())
-		}
-	}
-	return sqlfn.Expr{}, b.fail(f, 4121, f.Name.Schema, f.Name.String())
 }
 
 func (b *binder) iif(s *scope, f *ast.Func) (sqlfn.Expr, error) {
