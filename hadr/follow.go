@@ -40,8 +40,8 @@ type follower struct {
 // receiveLog follows the source's log until ctx ends.
 func (l *link) receiveLog(ctx context.Context, gen uint64, s *endpoint.Session) {
 	err := l.follow(ctx, gen, s)
-	if err == nil || ctx.Err() != nil {
-		return
+	if err == nil || ctx.Err() != nil || s.Ended() {
+		return // the reader of the control stream reports a lost connection
 	}
 	var e agcore.Event
 	var refused *refusedError

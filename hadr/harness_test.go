@@ -93,11 +93,6 @@ func newNode(t *testing.T, name string, managed bool, edit func(*hadr.Options)) 
 	n := &node{t: t, name: name, managed: managed, disk: fsx.NewMem(), docs: &documents{m: map[string]map[string][]byte{}}, databases: map[string]*database{}, edit: edit}
 	n.start()
 	t.Cleanup(n.stop)
-	if managed {
-		if err := n.EnsureManaged(t.Context(), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
 	return n
 }
 
@@ -139,6 +134,11 @@ func (n *node) start() {
 	}
 	if err := n.Start(ctx); err != nil {
 		n.t.Fatal(err)
+	}
+	if n.managed {
+		if err := n.EnsureManaged(ctx, 0); err != nil {
+			n.t.Fatal(err)
+		}
 	}
 }
 

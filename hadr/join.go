@@ -55,6 +55,7 @@ func (m *Manager) beginJoin(s LinkSpec) (*link, error) {
 	case s.Name == "" || s.Database == "" || s.PartnerGroup == "" || s.OwnGroup == "":
 		return nil, sqlerr.New(41976, s.PartnerGroup, s.SourceEndpoint)
 	}
+	_, taken := m.opts.Databases.Facts(s.Database)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l := m.links[fold(s.Name)]; l != nil {
@@ -69,7 +70,7 @@ func (m *Manager) beginJoin(s LinkSpec) (*link, error) {
 	if g := m.config.Group(s.OwnGroup); g != nil && g.Distributed || fold(s.OwnGroup) == fold(s.Name) {
 		return nil, sqlerr.New(41106, s.OwnGroup)
 	}
-	if _, taken := m.opts.Databases.Facts(s.Database); taken {
+	if taken {
 		return nil, sqlerr.New(1801, s.Database)
 	}
 	for _, l := range m.links {

@@ -200,6 +200,9 @@ func (l *link) receiveSeed(ctx context.Context, gen uint64, s *endpoint.Session)
 	f := faultOf(sqlerr.New(19494, l.database, l.name))
 	l.seed.Fail(l.m.now(), agcore.Fault{Number: f.Number, Text: err.Error()})
 	l.m.opts.Log.Warn("seeding interrupted", "link", l.name, "error", err)
+	if s.Ended() {
+		return // the reader of the control stream reports a lost connection
+	}
 	l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.FlowFailed, Fault: f}) })
 }
 

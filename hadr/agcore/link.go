@@ -32,10 +32,12 @@ type Link struct {
 	ended     bool
 
 	attempt  int       // dials since the last good connection
+	failures int       // flows that failed on good connections, one after the other
 	nextDial time.Time // target, not connected: when to dial; zero: not at all
 	giveUp   time.Time // target, not joined: when to give up
 	heard    time.Time // connected or waiting: last sign of the peer
 	nextBeat time.Time
+	since    time.Time // flowing: since when
 
 	fault   Fault
 	faultAt time.Time
@@ -121,10 +123,11 @@ func (l *Link) Deadline() time.Time {
 // beat is the time between heartbeats: three may be lost before the session times out.
 func (l *Link) beat() time.Duration { return l.opts.SessionTimeout / 4 }
 
-// retry is the time before the next dial.
+// retry is the time before the next dial: longer with each one that failed, and with each good connection on which
+// nothing moved.
 func (l *Link) retry() time.Duration {
 	d := firstRetry
-	for range l.attempt {
+	for range max(l.attempt, l.failures) {
 		if d *= 2; d >= lastRetry {
 			return lastRetry
 		}

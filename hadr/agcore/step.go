@@ -18,6 +18,9 @@ func (l *Link) Step(now time.Time, e Event) []Action {
 		return l.tick(now)
 	case Heard:
 		l.heard = now
+		if l.flowing && now.Sub(l.since) >= lastRetry {
+			l.failures = 0
+		}
 		return nil
 	case Drop:
 		return l.drop()
@@ -163,16 +166,17 @@ func (l *Link) flow(now time.Time, e Event) []Action {
 		}
 	case SeedDone:
 		l.seeding = false
+		l.failures = 0
 		if l.state.Seeded {
 			return nil
 		}
 		l.state.Seeded = true
 		return append([]Action{{Kind: Persist}}, l.begin()...)
 	case LogStarted:
-		l.seeding, l.flowing = false, true
+		l.seeding, l.flowing, l.since = false, true, now
 	case FlowFailed:
-		out := []Action{{Kind: Log, Fault: e.Fault}, {Kind: Disconnect}}
-		return append(out, l.lose(now, e.Fault)...)
+		l.failures++
+		return append([]Action{{Kind: Disconnect}}, l.lose(now, e.Fault)...)
 	}
 	return nil
 }

@@ -95,6 +95,9 @@ func (s *Session) Peer() Peer {
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
+// Ended reports whether the connection is gone. It is true before a stream of the session fails for that reason.
+func (s *Session) Ended() bool { return s.mux.IsClosed() }
+
 // Cause is why the session ended; valid after Done.
 func (s *Session) Cause() error {
 	<-s.done
