@@ -115,5 +115,8 @@ func newDB(o Options) (*DB, error) {
 		return nil, err
 	}
 	db.lock = lock
+	if db.wal.mark, err = openMark(o.FS, o.Dir); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	return db, nil
 }

@@ -185,6 +185,9 @@ func (db *DB) closeFiles() error {
 	if db.dw != nil {
 		errs = append(errs, db.dw.close())
 	}
+	if db.wal.mark != nil {
+		errs = append(errs, db.wal.mark.f.Close())
+	}
 	if db.lock != nil {
 		errs = append(errs, db.lock.Close())
 	}

@@ -228,7 +228,7 @@ func (v *dirVerifier) log(m meta) error {
 			return err
 		}
 	}
-	tail, err := findTail(v.fs, v.dir, m)
+	tail, err := findTail(v.fs, v.dir, m, readMark(v.fs, v.dir))
 	if err != nil {
 		return v.say("log", err, "")
 	}

@@ -28,6 +28,7 @@ type logFile struct {
 	mu     sync.Mutex // protects segs, and the appender's fields below against readers
 	segs   []segment
 	cur    fsx.File
+	mark   *hardMark
 	vlf    uint32
 	off    int64
 	size   int64 // allocated
@@ -168,6 +169,9 @@ func (l *logFile) flush() (lsn.LSN, error) {
 	l.syncs.Add(1)
 	if err := l.cur.Sync(); err != nil {
 		return lsn.Zero, fmt.Errorf("sync log: %w", err)
+	}
+	if err := l.mark.write(last); err != nil {
+		return lsn.Zero, fmt.Errorf("write %s: %w", markName, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -99,7 +99,7 @@ func (db *DB) recover(ctx context.Context) error {
 			return err
 		}
 	}
-	tail, err := findTail(db.o.FS, db.o.Dir, m)
+	tail, err := findTail(db.o.FS, db.o.Dir, m, readMark(db.o.FS, db.o.Dir))
 	if err != nil {
 		return err
 	}
@@ -194,6 +194,11 @@ func (db *DB) continueLog(tail *logTail) error {
 	if err := f.Truncate(l.off); err != nil { // whatever follows must never be taken for records
 		return fmt.Errorf("cut log segment %d at %d: %w", l.vlf, l.off, err)
 	}
+	if tail.last.Less(tail.mark) { // what was cut may come again, and be torn then
+		if err := errors.Join(l.mark.write(tail.last), l.mark.f.Sync()); err != nil {
+			return fmt.Errorf("write %s: %w", markName, err)
+		}
+	}
 	used := l.segs[len(l.segs)-1].start < l.off
 	if db.replica.Load() || !used {
 		if err := f.Preallocate(l.size); err != nil {
@@ -218,6 +223,9 @@ type logTail struct {
 	// last is the last record that ended a commit, and end where it ends.
 	last lsn.LSN
 	end  logvfs.Position
+	// mark is hardened; foreign tells that the records' own word on that is another database's.
+	mark    lsn.LSN
+	foreign bool
 	// torn says why the rest was cut; "" when there was none.
 	torn string
 }
@@ -238,13 +246,14 @@ func listSegments(fsys fsx.FS, dir string) ([]uint32, error) {
 	return out, nil
 }
 
-// findTail reads the log from the checkpoint m on and finds its last whole commit.
-func findTail(fsys fsx.FS, dir string, m meta) (*logTail, error) {
+// findTail reads the log from the checkpoint m on and finds its last whole commit. Mark is a record that is known to
+// have been hardened here.
+func findTail(fsys fsx.FS, dir string, m meta, mark lsn.LSN) (*logTail, error) {
 	vlfs, err := listSegments(fsys, dir)
 	if err != nil {
 		return nil, err
 	}
-	t := &logTail{last: m.at, end: m.end}
+	t := &logTail{last: m.at, end: m.end, mark: mark, foreign: m.role != rolePrimary}
 	prev := m.at // the last record read
 	for i, vlf := range vlfs {
 		if err := t.segment(fsys, dir, m, vlf, i == len(vlfs)-1, &prev); err != nil {
@@ -324,7 +333,7 @@ func (t *logTail) segment(fsys fsx.FS, dir string, m meta, vlf uint32, isLast bo
 // records reads a segment's records and decides what the first thing that is none of them means.
 func (t *logTail) records(f fsx.File, name string, s segment, from int64, isLast bool, prev *lsn.LSN) error {
 	sc := pagelog.NewScanner(f, s.vlf, from, *prev)
-	hardened := t.last
+	hardened := lsn.Latest(t.last, t.mark)
 	var bad error
 	for {
 		h, _, _, err := sc.Next()
@@ -332,7 +341,9 @@ func (t *logTail) records(f fsx.File, name string, s segment, from int64, isLast
 			bad = err
 			break
 		}
-		hardened = lsn.Latest(hardened, h.Hardened)
+		if !t.foreign {
+			hardened = lsn.Latest(hardened, h.Hardened)
+		}
 		*prev = h.LSN
 		if !h.More() {
 			t.last, t.end = h.LSN, logvfs.Position{VLF: s.vlf, Offset: sc.Offset()}
@@ -355,10 +366,14 @@ func (t *logTail) records(f fsx.File, name string, s segment, from int64, isLast
 		return err
 	}
 	next := pagelog.Next(*prev, s.vlf, sc.Offset())
-	if broken == nil && survivors == 0 {
+	if t.foreign {
+		known = lsn.Zero
+	}
+	known = lsn.Latest(known, hardened)
+	if broken == nil && survivors == 0 && known.Less(next) {
 		return nil
 	}
-	if known = lsn.Latest(known, hardened); !known.Less(next) {
+	if !known.Less(next) {
 		reason := error(broken)
 		if broken == nil {
 			reason = &pagelog.BadRecord{Offset: sc.Offset(), LSN: next, Err: pagelog.ErrBlank}

@@ -200,6 +200,7 @@ func TestReplicaOfRandomWork(t *testing.T) {
 	so.Retain = func() lsn.LSN { return lsn.Zero } // keep all, to compare
 	ro.Retain = so.Retain
 	so.CheckpointBytes, ro.CheckpointBytes = 100<<10, 70<<10
+	so.Prepare = shrinking
 	source := create(t, so)
 	exec(t, source, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", "CREATE INDEX i ON t(b)")
 	replica := seed(t, source, ro, 2, func(uint32) { exec(t, source, "INSERT INTO t(b) VALUES (randomblob(100))") })
@@ -227,6 +228,9 @@ func TestReplicaOfRandomWork(t *testing.T) {
 		catchUp(t, source, replica, big)
 		sameDigest(t, source, replica)
 	}
+	if got := one(t, source, "PRAGMA freelist_count"); got != "0" {
+		t.Errorf("%s free pages: the database does not shrink", got)
+	}
 	q := "SELECT group_concat(a || ':' || hex(b)) FROM t"
 	if a, b := one(t, source, q), one(t, replica, q); a != b {
 		t.Error("the copies' rows differ")
@@ -241,7 +245,9 @@ func TestReplicaOfRandomWork(t *testing.T) {
 }
 
 func randomWork(rnd *rand.Rand) string {
-	switch rnd.IntN(6) {
+	switch rnd.IntN(7) {
+	case 6:
+		return "DELETE FROM t WHERE a > (SELECT max(a) / 2 FROM t)"
 	case 0:
 		return fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d) INSERT INTO t(b) SELECT randomblob(%d) FROM n", 1+rnd.IntN(40), 1+rnd.IntN(2000))
 	case 1:

@@ -16,7 +16,7 @@ import (
 func TestSeedingUnderLoad(t *testing.T) {
 	t.Parallel()
 	restarts := 0
-	for round := range 4 * soak() {
+	for round := range 6 * soak() {
 		restarts += seedUnderLoad(t, uint64(round))
 	}
 	if restarts < 3 {
@@ -27,7 +27,7 @@ func TestSeedingUnderLoad(t *testing.T) {
 func seedUnderLoad(t *testing.T, round uint64) (restarts int) {
 	rnd := rand.New(rand.NewPCG(round, 1))
 	so, to := options(fsx.NewMem()), options(fsx.NewMem())
-	so.SegmentBytes, so.CheckpointBytes = 64<<10, 100<<10
+	so.SegmentBytes, so.CheckpointBytes, so.Prepare = 64<<10, 100<<10, shrinking
 	source := create(t, so)
 	exec(t, source, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", "CREATE INDEX i ON t(b)")
 	for range 40 {
@@ -45,6 +45,9 @@ func seedUnderLoad(t *testing.T, round uint64) (restarts int) {
 	for done := false; !done; {
 		for range rnd.IntN(4) {
 			exec(t, source, randomWork(rnd))
+		}
+		if rnd.IntN(5) == 0 {
+			exec(t, source, "DELETE FROM t WHERE a > (SELECT max(a) / 3 FROM t)")
 		}
 		if rnd.IntN(3) == 0 {
 			shipToTarget(t, source, target, rnd)

@@ -80,7 +80,7 @@ func openSeedTarget(o Options) (*SeedTarget, error) {
 	if m.role != roleSeeding {
 		return nil, errors.Join(errors.New("it is not being seeded"), db.closeFiles())
 	}
-	tail, err := findTail(o.FS, o.Dir, m)
+	tail, err := findTail(o.FS, o.Dir, m, readMark(o.FS, o.Dir))
 	if err == nil {
 		db.replica.Store(true)
 		err = db.continueLog(tail)
@@ -240,7 +240,7 @@ func (t *SeedTarget) seal() error {
 
 // mostPages is the largest size the database had in the log received.
 func (t *SeedTarget) mostPages() (uint32, error) {
-	tail, err := findTail(t.db.o.FS, t.db.o.Dir, t.db.meta.cur)
+	tail, err := findTail(t.db.o.FS, t.db.o.Dir, t.db.meta.cur, lsn.Zero)
 	if err != nil {
 		return 0, err
 	}

@@ -18,7 +18,7 @@ type Guard struct {
 // readOnlyPragmas tell about the schema and change nothing when they have no argument but a name.
 var readOnlyPragmas = map[string]bool{"table_info": true, "table_xinfo": true, "table_list": true, "index_list": true, "index_info": true,
 	"index_xinfo": true, "foreign_key_list": true, "foreign_key_check": true, "integrity_check": true, "quick_check": true,
-	"function_list": true, "collation_list": true, "data_version": true, "defer_foreign_keys": true}
+	"function_list": true, "collation_list": true, "data_version": true, "freelist_count": true, "page_count": true, "defer_foreign_keys": true}
 
 // deniedFunctions reach outside the database.
 var deniedFunctions = map[string]bool{"load_extension": true, "readfile": true, "writefile": true, "edit": true, "fts3_tokenizer": true}
