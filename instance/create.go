@@ -95,13 +95,16 @@ func (in *Instance) registerLocked(ctx context.Context, doc databaseDoc) (*Datab
 	return d, nil
 }
 
-// initCatalog makes the system tables of a database that has none.
+// initCatalog makes the system tables of a database that has none, as after a crash in the middle of its creation.
 func (d *Database) initCatalog(ctx context.Context) error {
 	w, err := d.db.Writer(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.Rollback()
+	if _, err := catalog.Version(w, ""); err == nil {
+		return nil
+	}
 	if err := catalog.Init(w, catalog.InitOptions{Collation: d.snapshot().Collation, Now: d.in.opts.Clock.Now()}); err != nil {
 		return err
 	}
