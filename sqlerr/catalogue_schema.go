@@ -135,4 +135,7 @@ var schemaMessages = map[int32]entry{
 	5324:  {15, "In a MERGE statement, a '%s' clause with a search condition cannot appear after a clause of the same kind with no search condition."},
 	8672:  {16, "The MERGE statement attempted to UPDATE or DELETE the same row more than once. This happens when a target row matches more than one source row. A MERGE statement cannot UPDATE/DELETE the same row of the target table multiple times. Refine the ON clause to ensure a target row matches at most one source row, or use the GROUP BY clause to group the source rows."},
 	313:   {16, "An insufficient number of arguments were supplied for the procedure or function %s."},
+	15023: {16, "User, group, or role '%s' already exists in the current database."},
+	15138: {16, "The database principal owns a schema in the database, and cannot be dropped."},
+	15150: {16, "Cannot drop the %s '%s'."},
 }

@@ -154,7 +154,7 @@ func (b *binder) insertValues(s *ast.Insert, in *inserter) error {
 		if err != nil {
 			return c.place(s, err)
 		}
-		if err := c.insertStatement(in, values, "", false); err != nil {
+		if err := c.insertStatement(in, values, ""); err != nil {
 			return err
 		}
 	}
@@ -206,7 +206,7 @@ func (b *binder) insertQuery(s *ast.Insert, in *inserter, with []string) error {
 		return b.place(s, err)
 	}
 	in.many = true
-	if err := b.insertStatement(in, values, "("+text+") AS s", true); err != nil {
+	if err := b.insertStatement(in, values, "("+text+") AS s"); err != nil {
 		return err
 	}
 	return b.rowStatement(in)
@@ -226,7 +226,7 @@ func (b *binder) insertInput(s *ast.Insert, in *inserter, input []sqlapi.Column)
 	if err != nil {
 		return b.place(s, err)
 	}
-	if err := b.insertStatement(in, values, "", false); err != nil {
+	if err := b.insertStatement(in, values, ""); err != nil {
 		return err
 	}
 	return b.rowStatement(in)
@@ -267,68 +267,19 @@ func (b *binder) insertRow(in *inserter, given []sqlfn.Expr) ([]sqlfn.Expr, erro
 }
 
 // insertStatement makes the INSERT for values over from ("" for one row without a source).
-func (b *binder) insertStatement(in *inserter, values []sqlfn.Expr, from string, many bool) error {
-	b.depth++
-	defer func() { b.depth-- }()
-	var names, plain, inner []string
-	i := 0
-	exprs := map[int32]sqlfn.Expr{}
-	computed := []*rel.Column{}
-	for _, c := range stored(in.Table) {
-		if c.Computed != "" {
-			computed = append(computed, c)
-			continue
-		}
-		name := columnName(c)
-		names = append(names, name)
-		plain = append(plain, values[i].SQL)
-		inner = append(inner, values[i].SQL+" AS "+name)
-		exprs[c.ID] = sqlfn.Expr{SQL: "v." + name, Type: c.Type, Nullable: values[i].Nullable}
-		i++
-	}
-	scope := b.rowScope(in.Table, func(c *rel.Column) (sqlfn.Expr, error) {
-		if c.Computed != "" {
-			return b.persisted(in.target, exprs, c)
-		}
-		return exprs[c.ID], nil
-	})
-	conds, verify, err := b.guards(in.target, scope, "INSERT", func(int32) bool { return true })
+func (b *binder) insertStatement(in *inserter, values []sqlfn.Expr, from string) error {
+	row, err := b.newRow(in, values)
 	if err != nil {
 		return err
 	}
-	in.verify = verify
-	selected := "SELECT " + strings.Join(plain, ", ")
-	if from != "" {
-		selected += " FROM " + from
-	}
-	if len(conds) > 0 || len(computed) > 0 {
-		source := "SELECT " + strings.Join(inner, ", ")
-		if from != "" {
-			source += " FROM " + from + " LIMIT -1 OFFSET 0"
-		}
-		var outer []string
-		for _, n := range names {
-			outer = append(outer, "v."+n)
-		}
-		for _, c := range computed {
-			x, err := b.persisted(in.target, exprs, c)
-			if err != nil {
-				return err
-			}
-			names, outer = append(names, columnName(c)), append(outer, x.SQL)
-		}
-		selected = "SELECT " + strings.Join(outer, ", ") + " FROM (" + source + ") AS v"
-		if len(conds) > 0 {
-			selected += " WHERE " + strings.Join(conds, " AND ")
-		}
-	}
+	selected := row.selected(from)
 	in.probes = append(in.probes, b.statement(selected))
-	text := "INSERT INTO " + in.name() + "(" + strings.Join(names, ", ") + ") "
+	text := "INSERT INTO " + in.name() + "(" + strings.Join(row.names, ", ") + ") "
 	switch {
-	case len(names) == 0:
+	case len(row.names) == 0:
 		text = "INSERT INTO " + in.name() + " DEFAULT VALUES"
-	case from == "" && len(conds) == 0 && len(computed) == 0:
-		text += "VALUES(" + strings.Join(plain, ", ") + ")"
+	case from == "" && row.plain():
+		text += "VALUES(" + strings.Join(row.values, ", ") + ")"
 	default:
 		text += selected
 	}
@@ -338,6 +289,66 @@ func (b *binder) insertStatement(in *inserter, values []sqlfn.Expr, from string,
 	}
 	in.statements = append(in.statements, b.statement(text+returning))
 	return nil
+}
+
+// newRow is a row to be inserted: columns, values, and what has to be worked out over them.
+type newRow struct {
+	names, values []string
+	// computed are the stored computed columns, conds the constraints, both over v.c_<id>.
+	computedNames, computed, conds []string
+}
+
+func (b *binder) newRow(in *inserter, values []sqlfn.Expr) (*newRow, error) {
+	row, exprs := &newRow{}, map[int32]sqlfn.Expr{}
+	var computed []*rel.Column
+	for _, c := range stored(in.Table) {
+		if c.Computed != "" {
+			computed = append(computed, c)
+			continue
+		}
+		x := values[len(row.names)]
+		row.names, row.values = append(row.names, columnName(c)), append(row.values, x.SQL)
+		exprs[c.ID] = sqlfn.Expr{SQL: "v." + columnName(c), Type: c.Type, Nullable: x.Nullable}
+	}
+	for _, c := range computed {
+		x, err := b.persisted(in.target, exprs, c)
+		if err != nil {
+			return nil, err
+		}
+		exprs[c.ID] = x
+		row.computedNames, row.computed = append(row.computedNames, columnName(c)), append(row.computed, x.SQL)
+	}
+	scope := b.rowScope(in.Table, func(c *rel.Column) (sqlfn.Expr, error) { return exprs[c.ID], nil })
+	var err error
+	row.conds, in.verify, err = b.guards(in.target, scope, "INSERT", func(int32) bool { return true })
+	return row, err
+}
+
+func (r *newRow) plain() bool { return len(r.conds) == 0 && len(r.computed) == 0 }
+
+// selected is the query for the row's columns, and completes names by the computed ones. An inner query keeps SQLite from
+// evaluating a value twice.
+func (r *newRow) selected(from string) string {
+	source := " FROM " + from
+	if from == "" {
+		source = ""
+	}
+	if r.plain() {
+		return "SELECT " + strings.Join(r.values, ", ") + source
+	}
+	var inner, outer []string
+	for i, n := range r.names {
+		inner, outer = append(inner, r.values[i]+" AS "+n), append(outer, "v."+n)
+	}
+	if from != "" {
+		source += everyRow
+	}
+	r.names = append(r.names, r.computedNames...)
+	text := "SELECT " + strings.Join(append(outer, r.computed...), ", ") + " FROM (SELECT " + strings.Join(inner, ", ") + source + ") AS v"
+	if len(r.conds) > 0 {
+		text += " WHERE " + strings.Join(r.conds, " AND ")
+	}
+	return text
 }
 
 func columnName(c *rel.Column) string { return "c_" + strconv.Itoa(int(c.ID)) }

@@ -105,7 +105,7 @@ func (b *binder) outputInto(o *output) error {
 	if err != nil {
 		return b.place(o.clause, err)
 	}
-	if err := c.insertStatement(in, values, "", false); err != nil {
+	if err := c.insertStatement(in, values, ""); err != nil {
 		return err
 	}
 	return b.rowStatement(in)
