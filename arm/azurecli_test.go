@@ -42,7 +42,7 @@ func newAzureCLI(t *testing.T, w *world) *azurecli {
 // run runs az and returns its output. Its process group dies with the test.
 func (a *azurecli) run(args ...string) ([]byte, error) {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(a.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "az", args...)
 	cmd.Env = a.env
@@ -94,8 +94,8 @@ func TestAzureCLI(t *testing.T) {
 	}
 	der := makeCertificate(t, "Cert_sqlserver1_endpoint")
 	az.must(append([]string{"sql", "mi", "partner-cert", "create", "--instance-name", "sqlmi1", "-n", "Cert_sqlserver1_endpoint", "--public-blob", armtypes.PublicBlob(der)}, at...)...)
-	if len(w.fake.trust) != 1 || string(w.fake.trust[0].DER) != string(der) {
-		t.Fatalf("the instance did not get the certificate: %v", w.fake.trust)
+	if got, _ := w.fake.TrustCertificates(t.Context()); len(got) != 1 || string(got[0].DER) != string(der) {
+		t.Fatalf("the instance did not get the certificate: %v", got)
 	}
 	cert := az.must(append([]string{"sql", "mi", "endpoint-cert", "show", "--instance-name", "sqlmi1", "--endpoint-type", "DATABASE_MIRRORING"}, at...)...)
 	if field(cert, "publicBlob") != armtypes.BareBlob(w.fake.own) {
@@ -104,11 +104,11 @@ func TestAzureCLI(t *testing.T) {
 
 	create := append([]string{"sql", "mi", "link", "create", "--instance-name", "sqlmi1", "-n", "DAG_db1", "--primary-ag", "AG_db1", "--secondary-ag", "sqlmi1",
 		"--source-endpoint", "TCP://10.0.0.4:5022", "--target-database", "db1"}, at...)
-	w.fake.create = notThere
+	w.fake.setCreate(notThere)
 	if _, err := az.run(create...); err == nil || !strings.Contains(err.Error(), "41976") {
 		t.Errorf("a link that the instance refuses: %v", err)
 	}
-	w.fake.create = nil
+	w.fake.setCreate(nil)
 	if l := az.must(create...); field(l, "linkState") != "LinkSynchronizing" || field(l, "targetDatabase") != "db1" {
 		t.Errorf("created link: %v", l)
 	}
@@ -119,7 +119,7 @@ func TestAzureCLI(t *testing.T) {
 		t.Errorf("listed links: %v", l)
 	}
 	az.must(append([]string{"sql", "mi", "link", "delete", "--instance-name", "sqlmi1", "-n", "DAG_db1", "--yes"}, at...)...)
-	if len(w.fake.links) != 0 {
-		t.Errorf("links left: %v", w.fake.links)
+	if left, _ := w.fake.Links(t.Context()); len(left) != 0 {
+		t.Errorf("links left: %v", left)
 	}
 }

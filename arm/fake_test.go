@@ -83,8 +83,11 @@ func (f *fake) Links(context.Context) ([]armtypes.Link, error) {
 }
 
 func (f *fake) CreateLink(ctx context.Context, s armtypes.LinkSpec) error {
-	if f.create != nil {
-		if err := f.create(ctx, s); err != nil {
+	f.mu.Lock()
+	create := f.create
+	f.mu.Unlock()
+	if create != nil {
+		if err := create(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -101,6 +104,13 @@ func (f *fake) CreateLink(ctx context.Context, s armtypes.LinkSpec) error {
 	})
 	f.dbs = append(f.dbs, arm.Database{Name: s.Databases[0], Status: "Online", Collation: "SQL_Latin1_General_CP1_CI_AS"})
 	return nil
+}
+
+// setCreate changes how CreateLink answers.
+func (f *fake) setCreate(c func(context.Context, armtypes.LinkSpec) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.create = c
 }
 
 func (f *fake) SetReplicationMode(_ context.Context, name, mode string) error {
@@ -187,7 +197,7 @@ func start(t *testing.T, change func(*arm.Options)) *world {
 	if w.server, err = arm.New(o); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +293,7 @@ func (w *world) send(method, path, body string, header map[string]string) answer
 	if !strings.HasPrefix(path, "https:") {
 		target = w.base + path
 	}
-	r, err := http.NewRequest(method, target, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(w.t.Context(), method, target, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}

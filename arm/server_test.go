@@ -94,7 +94,7 @@ func TestLinkLife(t *testing.T) {
 func TestFailedOperationCarriesTheSQLError(t *testing.T) {
 	t.Parallel()
 	w := start(t, nil)
-	w.fake.create = notThere
+	w.fake.setCreate(notThere)
 	put := w.do("PUT", instancePath+"/distributedAvailabilityGroups/d?api-version=2021-05-01-preview", oldBody("db1"))
 	done := w.finish(put)
 	if done.body["status"] != "Failed" || done.code() != "41976" || !strings.Contains(done.raw, "AG_db1") {
@@ -105,7 +105,7 @@ func TestFailedOperationCarriesTheSQLError(t *testing.T) {
 		t.Errorf("result: %d %s", res.status, res.raw)
 	}
 	// The same request works once the cause is gone.
-	w.fake.create = nil
+	w.fake.setCreate(nil)
 	if a := w.finish(w.do("PUT", instancePath+"/distributedAvailabilityGroups/d?api-version=2021-05-01-preview", oldBody("db1"))); a.body["status"] != "Succeeded" {
 		t.Error(a.raw)
 	}

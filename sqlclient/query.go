@@ -48,19 +48,20 @@ func (c *Client) Query(ctx context.Context, text string, args ...any) (*Result, 
 	if err != nil {
 		return res, c.failure(ctx, err)
 	}
+	defer func() { _ = rows.Close() }() // an early end; what matters is in rows.Err
 	for {
 		set, err := readSet(rows)
 		if len(set.Columns) > 0 {
 			res.Sets = append(res.Sets, set)
 		}
 		if err != nil {
-			return res, c.failure(ctx, errors.Join(err, rows.Close()))
+			return res, c.failure(ctx, err)
 		}
 		if !rows.NextResultSet() {
 			break
 		}
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		return res, c.failure(ctx, err)
 	}
 	return res, nil
