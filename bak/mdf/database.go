@@ -151,6 +151,11 @@ func (d *Database) fixedRows(s *scanner, first PageID, fields []field, fn func([
 func (d *Database) readAllocUnits(s *scanner, first PageID) error {
 	fields := []field{fixedField(2, xTinyInt, 12), fixedField(3, xBigInt, 13), fixedField(6, xBinary, 27), fixedField(7, xBinary, 33), fixedField(8, xBinary, 39)}
 	return d.fixedRows(s, first, fields, func(v []sqltype.Value) error {
+		for i := range v {
+			if !v[i].Valid {
+				return fmt.Errorf("a record is too short")
+			}
+		}
 		at := func(i int) PageID { return pageIDAt(v[i].Bytes()) }
 		d.allocs[v[1].N] = append(d.allocs[v[1].N], allocation{typ: uint8(v[0].N), first: at(2), root: at(3), ia: at(4)})
 		return nil
