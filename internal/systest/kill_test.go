@@ -96,7 +96,7 @@ func (p *pair) start(process **harness.Process, config string) harness.Login {
 		Address, User, Credentials, CA string
 		Port                           int
 	}
-	started, err := harness.Start(ctx, &ready, program, "instance", "--json", "--config", filepath.Join(p.dir, config))
+	started, err := harness.Start(ctx, &ready, program, "instance", "--json", "--verbose", "--config", filepath.Join(p.dir, config))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -222,9 +222,22 @@ func (p *pair) waitCopy(ok func(int) bool) {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("the copy stands at %d rows, %v\nsource: %s\ntarget: %s", n, err, p.sourceProcess.Stderr(), p.targetProcess.Stderr())
+			p.t.Fatalf("the copy stands at %d rows, %v\n%s\nsource: %s\ntarget: %s", n, err, p.states(), p.sourceProcess.Stderr(), p.targetProcess.Stderr())
 		}
 	}
+}
+
+// states is what both sides show of the link, for the message of a failure.
+func (p *pair) states() string {
+	var b strings.Builder
+	for _, l := range []harness.Login{p.source, p.target} {
+		for _, q := range []string{"SELECT * FROM sys.dm_hadr_database_replica_states", "SELECT * FROM sys.dm_hadr_availability_replica_states",
+			"SELECT * FROM sys.dm_linkspan_databases WHERE database_name = '" + pairDatabase + "'"} {
+			results, messages, err := harness.GoClient{}.Run(p.t.Context(), l, q)
+			fmt.Fprintln(&b, results, messages, err)
+		}
+	}
+	return b.String()
 }
 
 // waitState waits for the copy's state on the target.
