@@ -284,3 +284,30 @@ func follow(ctx context.Context, t *testing.T, source, replica *storage.DB) {
 		r.Acknowledge(replica.Hardened())
 	}
 }
+
+// TestSeedingWhileShrinking drops pages that the seeding has not come to, and some that it has: the log it needs tells
+// of both, and the database grows again afterwards.
+func TestSeedingWhileShrinking(t *testing.T) {
+	t.Parallel()
+	so := options(fsx.NewMem())
+	so.Prepare = shrinking
+	source := create(t, so)
+	const fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 200) INSERT INTO t(b) SELECT randomblob(5000) FROM n"
+	exec(t, source, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", fill)
+	replica := seed(t, source, options(fsx.NewMem()), 40, func(first uint32) {
+		if first == 41 {
+			exec(t, source, "UPDATE t SET b = randomblob(5000) WHERE a % 3 = 0")
+			exec(t, source, "DELETE FROM t WHERE a > 10")
+		}
+	})
+	sameDigest(t, source, replica)
+	if n := source.Stats().Pages; n > 30 {
+		t.Errorf("the source still has %d pages", n)
+	}
+	exec(t, source, fill)
+	catchUp(t, source, replica, big)
+	sameDigest(t, source, replica)
+	if source.Stats().Pages < 150 {
+		t.Errorf("the source has %d pages only", source.Stats().Pages)
+	}
+}
