@@ -26,9 +26,8 @@ type Identities struct {
 
 // counter is a current value; used is false before the first, when the next value is last itself, the seed.
 type counter struct {
-	last  int64
-	used  bool
-	saved bool // last is on disk
+	last int64
+	used bool
 }
 
 // NewIdentities returns an empty set of counters.

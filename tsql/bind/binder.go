@@ -32,11 +32,10 @@ type binder struct {
 }
 
 type shared struct {
-	aliases  int
-	sites    []sqlfn.Site
-	siteOf   map[sqlfn.Site]int
-	checks   []*violation
-	withText []string // definitions of CTEs for the front of the statement
+	aliases int
+	sites   []sqlfn.Site
+	siteOf  map[sqlfn.Site]int
+	checks  []*violation
 }
 
 // params are the parameters of one SQLite statement.

@@ -50,7 +50,6 @@ type db struct {
 	ids   *catalog.Identities
 	temps *catalog.Identities
 	vars  map[string]variable
-	views rel.Views
 	// identityInsert is the table of SET IDENTITY_INSERT.
 	identityInsert int32
 	last           bind.Outcome

@@ -292,7 +292,7 @@ func (b *binder) tableVariable(item *ast.TableVariable) (string, *source, error)
 // joins give NULL for them.
 func (b *binder) tableSource(src *source, t *rel.Table, snap *catalog.Snapshot) (string, error) {
 	src.table, src.schemaSQL = t, snap.SQLSchema
-	inner, virtual := src.sql, false
+	virtual := false
 	for _, c := range t.Columns {
 		virtual = virtual || !catalog.Stored(c)
 		src.columns = append(src.columns, column{name: c.Name, fold: b.fold(c.Name), col: c,
@@ -302,7 +302,7 @@ func (b *binder) tableSource(src *source, t *rel.Table, snap *catalog.Snapshot) 
 	if !virtual {
 		return name + " AS " + src.sql, nil
 	}
-	inner = b.alias()
+	inner := b.alias()
 	items := []string{inner + ".rowid AS rowid"}
 	s := b.tableScope(t, inner)
 	for i, c := range t.Columns {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"linkspan/tsql/ast"
 	"linkspan/tsql/bind"
 	"linkspan/tsql/parse"
 )
@@ -44,7 +43,7 @@ func (d *db) explain(text string) string {
 			return err.Error() + "\n"
 		}
 	}
-	p, err := bind.Query(d.env(), list[len(list)-1].(ast.Statement))
+	p, err := bind.Query(d.env(), list[len(list)-1])
 	if err != nil {
 		return err.Error() + "\n"
 	}

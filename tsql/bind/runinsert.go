@@ -182,8 +182,11 @@ func (x *execution) findDuplicate(in *inserter, i int, input []sqltype.Value, ca
 			rows = append(rows, append([]sqltype.Value(nil), x.decode(st, 0, types)...))
 			return nil
 		})
+		if err != nil {
+			return err
+		}
 		for _, row := range rows {
-			if err = x.each(in.row, row, nil); err != nil {
+			if err := x.each(in.row, row, nil); err != nil {
 				values := map[int32]sqltype.Value{}
 				for c, col := range cols {
 					values[col.ID] = row[c]

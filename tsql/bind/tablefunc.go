@@ -51,9 +51,11 @@ func (b *binder) tableFunction(at ast.Node, src *source, name string, args []sql
 
 func registerTables(conn *sqlite3.Conn) error {
 	return errors.Join(
+		//lint:ignore SA1019 the generic method needs a newer language
 		sqlite3.CreateModule(conn, "ls_split", nil, func(db *sqlite3.Conn, _, _, _ string, _ ...string) (splitTable, error) {
 			return splitTable{}, db.DeclareVTab("CREATE TABLE x(value, n, text HIDDEN, separator HIDDEN)")
 		}),
+		//lint:ignore SA1019 the generic method needs a newer language
 		sqlite3.CreateModule(conn, "ls_series", nil, func(db *sqlite3.Conn, _, _, _ string, _ ...string) (seriesTable, error) {
 			return seriesTable{}, db.DeclareVTab("CREATE TABLE x(value, n, first HIDDEN, last HIDDEN, step HIDDEN)")
 		}),
