@@ -45,7 +45,7 @@ func (g *Guard) allows(action sqlite3.AuthorizerActionCode, third, fourth, schem
 		return true
 	case sqlite3.AUTH_CREATE_TABLE, sqlite3.AUTH_CREATE_INDEX, sqlite3.AUTH_DROP_TABLE, sqlite3.AUTH_DROP_INDEX,
 		sqlite3.AUTH_REINDEX, sqlite3.AUTH_ANALYZE:
-		return g.Writer
+		return g.Writer || schema == "temp" // CREATE TABLE temp.x is one of these, CREATE TEMP TABLE x is not
 	case sqlite3.AUTH_ALTER_TABLE: // its third is the schema
 		return g.Writer || third != "main"
 	case sqlite3.AUTH_CREATE_VTABLE, sqlite3.AUTH_DROP_VTABLE:
