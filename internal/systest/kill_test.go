@@ -232,7 +232,9 @@ func (p *pair) states() string {
 	var b strings.Builder
 	for _, l := range []harness.Login{p.source, p.target} {
 		for _, q := range []string{"SELECT * FROM sys.dm_hadr_database_replica_states", "SELECT * FROM sys.dm_hadr_availability_replica_states",
-			"SELECT * FROM sys.dm_linkspan_databases WHERE database_name = '" + pairDatabase + "'"} {
+			"SELECT * FROM sys.dm_linkspan_databases WHERE database_name = '" + pairDatabase + "'",
+			"SELECT CONVERT(varchar(30), lsn), digest FROM sys.dm_linkspan_database_digest WHERE database_name = '" + pairDatabase + "'",
+			"USE " + pairDatabase + "\nGO\nSELECT COUNT(*) FROM dbo.rows\nSELECT COUNT(id), MIN(id), MAX(id) FROM dbo.rows\nSELECT writer, COUNT(*) FROM dbo.rows GROUP BY writer"} {
 			results, messages, err := harness.GoClient{}.Run(p.t.Context(), l, q)
 			fmt.Fprintln(&b, results, messages, err)
 		}
@@ -326,6 +328,7 @@ func (p *pair) compare(acked map[int64]bool) {
 			p.t.Errorf("row %d was acknowledged and is not on the source", id)
 		}
 	}
+	p.t.Logf("%d rows on the source, %d of them acknowledged", len(want), len(acked))
 	p.waitCopy(func(n int) bool { return n == len(want) })
 	if got := p.ids(target); len(got) != len(want) {
 		p.t.Errorf("%d rows on the copy, %d on the source", len(got), len(want))
