@@ -2,7 +2,6 @@ package hadr
 
 import (
 	"context"
-	"io"
 	"net"
 	"sync"
 
@@ -72,12 +71,6 @@ func (c *control) write(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// flush waits until what was sent is with the peer, or the peer has closed: for a last word.
-func (c *control) flush(r io.Reader) {
-	c.stream.Close() // half: our side
-	io.Copy(io.Discard, r)
 }
 
 // stop ends the writer; the session is closed already, or the last message has been sent.

@@ -16,7 +16,7 @@ import (
 // firstEndpointID is the id of the first endpoint a user makes.
 const firstEndpointID = 65536
 
-var endpointStopped = errors.New("the mirroring endpoint was stopped")
+var errEndpointStopped = errors.New("the mirroring endpoint was stopped")
 
 // hasCertificate reports whether an order includes CERTIFICATE.
 func (a AuthOrder) hasCertificate() bool {
@@ -94,7 +94,7 @@ func (m *Manager) DropEndpoint(ctx context.Context, name string) error {
 	m.mu.Lock()
 	m.endpoint = nil
 	m.mu.Unlock()
-	m.ep.Unlisten(endpointStopped)
+	m.ep.Unlisten(errEndpointStopped)
 	m.ep.Recheck()
 	return nil
 }
@@ -135,7 +135,7 @@ func set[T any](field *T, given *T) {
 func (m *Manager) setEndpoint(ctx context.Context, old, e *EndpointInfo) error {
 	moved := old == nil || old.Port != e.Port || old.Address != e.Address || (old.State == EndpointStarted) != (e.State == EndpointStarted)
 	if moved {
-		m.ep.Unlisten(endpointStopped)
+		m.ep.Unlisten(errEndpointStopped)
 		if e.State == EndpointStarted {
 			if err := m.listen(e); err != nil {
 				if old != nil && old.State == EndpointStarted {
@@ -151,7 +151,7 @@ func (m *Manager) setEndpoint(ctx context.Context, old, e *EndpointInfo) error {
 	}
 	if err != nil {
 		if moved && old == nil {
-			m.ep.Unlisten(endpointStopped)
+			m.ep.Unlisten(errEndpointStopped)
 		}
 		return fmt.Errorf("store endpoint: %w", err)
 	}

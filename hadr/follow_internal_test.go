@@ -129,9 +129,7 @@ func TestNothingIsShownBeforeTheSourceShowsIt(t *testing.T) {
 	lsns := func(n uint32) (l received) { l.last.VLF, l.last.Block, l.last.Slot = 1, n, 1; return l }
 	a, b, c := lsns(1), lsns(2), lsns(3)
 	b.published = a.last
-	for _, r := range []received{a, b, c} {
-		f.queue = append(f.queue, r)
-	}
+	f.queue = append(f.queue, a, b, c)
 	if r, ok := f.take(); !ok || r.last != a.last {
 		t.Errorf("took %v, %v", r, ok)
 	}

@@ -450,21 +450,21 @@ func caughtUp(t *testing.T, s, m *node, name string) {
 
 // wire is a TCP proxy that can be cut.
 type wire struct {
+	ctx   context.Context
 	l     net.Listener
 	to    func() string
 	mu    sync.Mutex
 	conns map[net.Conn]bool
-	down  bool
 	wg    sync.WaitGroup
 }
 
 func newWire(t *testing.T, to func() string) *wire {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{l: l, to: to, conns: map[net.Conn]bool{}}
+	w := &wire{ctx: t.Context(), l: l, to: to, conns: map[net.Conn]bool{}}
 	w.wg.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -482,16 +482,12 @@ func (w *wire) url() string { return "TCP://" + w.l.Addr().String() }
 
 func (w *wire) carry(c net.Conn) {
 	defer c.Close()
-	o, err := net.Dial("tcp", w.to())
+	o, err := new(net.Dialer).DialContext(w.ctx, "tcp", w.to())
 	if err != nil {
 		return
 	}
 	defer o.Close()
 	w.mu.Lock()
-	if w.down {
-		w.mu.Unlock()
-		return
-	}
 	w.conns[c], w.conns[o] = true, true
 	w.mu.Unlock()
 	done := make(chan struct{})

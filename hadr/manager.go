@@ -170,7 +170,7 @@ func (m *Manager) Close() error {
 	m.closed = true
 	links := slices.Collect(maps.Values(m.links))
 	m.mu.Unlock()
-	m.ep.Unlisten(endpointStopped)
+	m.ep.Unlisten(errEndpointStopped)
 	for _, l := range links {
 		l.stop()
 	}

@@ -128,6 +128,10 @@ func TestRefusals(t *testing.T) {
 	s.Close(nil)
 }
 
+func dialTLS(t *testing.T, addr string, cfg *tls.Config) (net.Conn, error) {
+	return (&tls.Dialer{Config: cfg}).DialContext(t.Context(), "tcp", addr)
+}
+
 func TestStrangers(t *testing.T) {
 	t.Parallel()
 	a := newNode(t, "a", -time.Hour, year)
@@ -138,7 +142,7 @@ func TestStrangers(t *testing.T) {
 		return err
 	}
 	// No certificate at all.
-	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+	c, err := dialTLS(t, addr, &tls.Config{InsecureSkipVerify: true})
 	if err == nil {
 		err = read(c)
 		c.Close()
@@ -150,13 +154,13 @@ func TestStrangers(t *testing.T) {
 		t.Errorf("refused with %v", r.Err)
 	}
 	// TLS 1.2.
-	if c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}); err == nil {
+	if c, err := dialTLS(t, addr, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}); err == nil {
 		t.Error("TLS 1.2 was taken")
 		c.Close()
 	}
 	receive(t, a.refused, "the refusal of TLS 1.2")
 	// No TLS.
-	raw, err := net.Dial("tcp", addr)
+	raw, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +171,7 @@ func TestStrangers(t *testing.T) {
 	read(raw)
 	// Many that say nothing do not keep an honest one out.
 	for range 200 {
-		c, err := net.Dial("tcp", addr)
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +197,7 @@ func TestCopiedCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := tls.Dial("tcp", addr.String(), &tls.Config{InsecureSkipVerify: true,
+	c, err := dialTLS(t, addr.String(), &tls.Config{InsecureSkipVerify: true,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{b.keeper.ByName("b").DER}, PrivateKey: key}}})
 	if err == nil {
 		c.SetDeadline(time.Now().Add(5 * time.Second))

@@ -68,7 +68,7 @@ func TestEveryMessageComesBack(t *testing.T) {
 				t.Errorf("%s: %T came back changed:\n%s", name, want, d)
 			}
 		}
-		if _, err := in.Next(); err != io.EOF {
+		if _, err := in.Next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: the end is %v", name, err)
 		}
 	}
