@@ -16,7 +16,10 @@ func (f *frame) declareStatement(st *ast.Declare) (flow, error) {
 		f.line = d.Line
 		switch {
 		case d.Table != nil:
-			return f.failBind(sqlerr.New(40510, "DECLARE "+d.Name+" TABLE"))
+			if err := f.declareTable(d); err != nil {
+				return f.failBind(err)
+			}
+			continue
 		case d.Cursor:
 			continue // it is allocated by SET @c = CURSOR
 		}

@@ -229,6 +229,9 @@ func (f *frame) run(k *conn, snap *catalog.Snapshot, p *bind.Plan, r *bind.Run) 
 	defer k.env.End()
 	r.Conn, r.Variable, r.Global = k, f.variableValue, f.global
 	r.Identities, r.Database, r.Now = k.db.Identities(), k.db.Name(), f.s.e.o.Clock.Now()
+	if f.s.temp != nil {
+		r.TempIdentities = f.s.temp.ids
+	}
 	return p.Run(f.r.ctx, r)
 }
 
@@ -236,6 +239,9 @@ func (f *frame) run(k *conn, snap *catalog.Snapshot, p *bind.Plan, r *bind.Run) 
 func (f *frame) env(d Database, snap *catalog.Snapshot) *bind.Env {
 	e := &bind.Env{Database: d.Name(), Snapshot: snap, Views: views{d, nil, snap}, Other: f.other, Variable: f.variableType,
 		Procedure: f.procedure, AnsiNullsOff: !f.s.set.ansiNulls}
+	if f.s.temp != nil {
+		e.Temp = f.s.temp.snap
+	}
 	if f.s.set.identityDB == d.ID() {
 		e.IdentityInsert = f.s.set.identityTable
 	}

@@ -27,7 +27,9 @@ func (f *frame) query(st ast.Statement) (flow, error) {
 		}
 	}
 	x := &execution{f: f, d: d, st: st}
-	if t.writes {
+	if len(t.temps) > 0 && (f.s.temp != nil || t.tempTarget) {
+		err = x.tempQuery(t)
+	} else if t.writes {
 		err = x.write()
 	} else {
 		err = f.reading(d, f.s.locking() || t.locks && f.s.tx != nil, x.read)
@@ -253,6 +255,13 @@ func (f *frame) define(st ast.Statement) (flow, error) {
 	}
 	if f.s.set.fmtOnly {
 		return next, nil
+	}
+	if len(t.temps) > 0 && !t.base {
+		if err := f.tempDefine(st); err != nil {
+			return f.fail(err)
+		}
+		f.ok()
+		return next, wrapEnd(f.done(sqlapi.CmdNone, -1))
 	}
 	if f.s.set.implicit && f.s.tx == nil {
 		if err := f.r.begin(""); err != nil {

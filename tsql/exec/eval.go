@@ -152,6 +152,9 @@ func (f *frame) evaluate(e ast.Expr, to sqltype.Type, make func(*bind.Env) (*bin
 
 func (f *frame) key(n ast.Node, d Database, snap *catalog.Snapshot, to sqltype.Type) planKey {
 	k := planKey{node: n, database: d.ID(), version: snap.Version, nullsOff: !f.s.set.ansiNulls, to: to}
+	if f.s.temp != nil {
+		k.temp = f.s.temp.snap.Version
+	}
 	if f.s.set.identityDB == d.ID() {
 		k.identity = f.s.set.identityTable
 	}

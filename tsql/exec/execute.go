@@ -145,6 +145,9 @@ func (f *frame) nested(child *frame, run func() (flow, error)) (flow, error) {
 	db := s.db.Name()
 	fl, err := run()
 	s.nesting--
+	if terr := s.dropTemps(s.nesting, false); err == nil {
+		err = terr
+	}
 	s.tries, s.caught = s.tries[:tries], s.caught[:caught]
 	if child.procedure != "" {
 		identity := [2]int64{int64(s.set.identityDB), int64(s.set.identityTable)}

@@ -94,7 +94,11 @@ func (f *frame) Function(ctx context.Context, sc rel.Scope, name string, args []
 		return v, nil
 	}
 	if f.conn != nil && sc.Database == f.conn.db.Name() {
-		of := catalog.Functions{Snapshot: f.snap, Conn: f.conn, Identities: f.conn.db.Identities(), Database: sc.Database, DefaultSchema: "dbo"}
+		var temp *catalog.Snapshot
+		if f.s.temp != nil {
+			temp = f.s.temp.snap
+		}
+		of := catalog.Functions{Temp: temp, Snapshot: f.snap, Conn: f.conn, Identities: f.conn.db.Identities(), Database: sc.Database, DefaultSchema: "dbo"}
 		if v, ok, err := of.Call(name, args); ok {
 			return v, err
 		}

@@ -60,7 +60,7 @@ func (noViews) View(string, string) *rel.View { return nil }
 func newServer(t testing.TB) *server {
 	t.Helper()
 	s := &server{t: t, databases: map[string]*database{}, clock: clock.System}
-	for i, name := range []string{"master", "db1", "db2"} {
+	for i, name := range []string{"master", "db1", "db2", "tempdb"} {
 		s.create(i+1, name)
 	}
 	var err error

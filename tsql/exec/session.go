@@ -56,6 +56,9 @@ type Session struct {
 	fetchStatus int64
 	cursorRows  int64
 
+	// temp holds the temporary tables; nil when there were none.
+	temp *tempStore
+
 	prepared   map[int32]*prepared
 	lastHandle int32
 }
@@ -109,6 +112,7 @@ func (s *Session) Close() error {
 	}
 	s.closed = true
 	s.dropTransaction()
+	s.closeTemps()
 	s.e.o.Databases.Leave(s.db)
 	if s.o.Closed != nil {
 		s.o.Closed()
@@ -146,7 +150,8 @@ func (s *Session) request(ctx context.Context, out sqlapi.ResultSink, f func(*re
 	defer func() { s.note(false) }()
 	err := f(r)
 	s.tries, s.caught = s.tries[:0], s.caught[:0]
-	return errors.Join(err, r.afterwards(err))
+	err = errors.Join(err, r.afterwards(err))
+	return errors.Join(err, s.dropTemps(0, true))
 }
 
 // afterwards ends a doomed transaction at the end of a batch.
@@ -196,6 +201,7 @@ func (s *Session) Reset(ctx context.Context, keepTx bool, out sqlapi.ResultSink)
 		}
 		s.rowCount, s.lastError, s.identity, s.contextInfo, s.sessionState = 0, 0, sqltype.Value{}, "", nil
 		clear(s.prepared)
+		s.closeTemps()
 		s.cursors, s.fetchStatus, s.cursorRows = nil, 0, 0
 		if language != s.set.language {
 			if err := out.Env(sqlapi.EnvChange{Kind: sqlapi.EnvLanguage, New: s.set.language, Old: language}); err != nil {

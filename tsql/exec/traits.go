@@ -19,6 +19,18 @@ type traits struct {
 	// databases are those that its tables name, in lower case; bare tells that one names none.
 	databases []string
 	bare      bool
+	// temps are the temporary tables and table variables it names, tempTarget tells that it writes one of them, base that
+	// it names other tables too.
+	temps      []string
+	tempTarget bool
+	base       bool
+	// tempOutput tells that OUTPUT … INTO goes to a temporary one, baseOutput that it goes to another table.
+	tempOutput, baseOutput bool
+
+	// names are those without a database; ctes and aliases are names that the statement itself gives.
+	names         []string
+	ctes, aliases map[string]bool
+	tempAliases   map[string]bool
 }
 
 // traitsOf looks once per text.
@@ -37,15 +49,82 @@ func (c *compiled) traitsOf(st ast.Statement) traits {
 }
 
 func look(st ast.Statement) traits {
-	var t traits
+	t := traits{ctes: map[string]bool{}, aliases: map[string]bool{}, tempAliases: map[string]bool{}}
 	switch st := st.(type) {
 	case *ast.Select:
 		t.writes = into(st.Body)
 	case *ast.Insert, *ast.Update, *ast.Delete, *ast.Merge, *ast.TruncateTable:
 		t.writes = true
+	case *ast.CreateView, *ast.CreateProcedure, *ast.CreateFunction: // what is inside counts when it runs
+		return traits{base: true, bare: true}
 	}
 	t.walk(reflect.ValueOf(st), 0)
+	t.base = t.base || len(t.databases) > 0
+	for _, n := range t.names {
+		t.base = t.base || !t.ctes[n] && !t.aliases[n]
+	}
+	t.tempTarget = t.isTemp(st)
+	if o := outputOf(st); o != nil && o.Into != nil {
+		t.tempOutput = t.tempSource(o.Into)
+		t.baseOutput = !t.tempOutput
+	}
+	t.names, t.ctes, t.aliases = nil, nil, nil
 	return t
+}
+
+// isTemp reports whether the target of a data change is a temporary table or a table variable.
+func (t *traits) isTemp(st ast.Statement) bool {
+	switch st := st.(type) {
+	case *ast.Select:
+		if n := intoName(st.Body); n != nil {
+			return strings.HasPrefix(n.Name, "#")
+		}
+	case *ast.TruncateTable:
+		return strings.HasPrefix(st.Name.Name, "#")
+	case *ast.Insert:
+		return t.tempSource(st.Target)
+	case *ast.Update:
+		return t.tempSource(st.Target)
+	case *ast.Delete:
+		return t.tempSource(st.Target)
+	case *ast.Merge:
+		return t.tempSource(st.Target)
+	}
+	return false
+}
+
+func outputOf(st ast.Statement) *ast.Output {
+	switch st := st.(type) {
+	case *ast.Insert:
+		return st.Output
+	case *ast.Update:
+		return st.Output
+	case *ast.Delete:
+		return st.Output
+	case *ast.Merge:
+		return st.Output
+	}
+	return nil
+}
+
+func (t *traits) tempSource(s ast.Source) bool {
+	switch s := s.(type) {
+	case *ast.TableVariable:
+		return true
+	case *ast.TableName:
+		return strings.HasPrefix(s.Name.Name, "#") || t.tempAliases[strings.ToLower(s.Name.Name)]
+	}
+	return false
+}
+
+func intoName(q ast.Query) *ast.ObjectName {
+	switch q := q.(type) {
+	case *ast.SelectSpec:
+		return q.Into
+	case *ast.SetOp:
+		return intoName(q.Left)
+	}
+	return nil
 }
 
 // into reports SELECT … INTO.
@@ -77,10 +156,27 @@ func (t *traits) walk(v reflect.Value, depth int) {
 		}
 		if n, ok := v.Interface().(*ast.TableName); ok {
 			t.name(n.Name)
+			if n.Alias != "" {
+				t.aliases[strings.ToLower(n.Alias)] = true
+				if strings.HasPrefix(n.Name.Name, "#") {
+					t.tempAliases[strings.ToLower(n.Alias)] = true
+				}
+			}
 			for _, h := range n.Hints {
 				t.locks = t.locks || lockHints[h.Name]
 			}
 			return
+		}
+		if n, ok := v.Interface().(*ast.TableVariable); ok {
+			t.temps = append(t.temps, n.Name)
+			if n.Alias != "" {
+				t.aliases[strings.ToLower(n.Alias)] = true
+				t.tempAliases[strings.ToLower(n.Alias)] = true
+			}
+			return
+		}
+		if c, ok := v.Interface().(*ast.CTE); ok {
+			t.ctes[strings.ToLower(c.Name)] = true
 		}
 		t.walk(v.Elem(), depth+1)
 	case reflect.Slice:
@@ -126,6 +222,15 @@ func (t *traits) name(n ast.ObjectName) {
 		return
 	}
 	t.tables = true
+	if strings.HasPrefix(n.Name, "#") {
+		t.temps = append(t.temps, n.Name)
+		return
+	}
+	if n.Schema == "" && n.Database == "" {
+		t.names = append(t.names, strings.ToLower(n.Name))
+	} else {
+		t.base = true
+	}
 	if n.Database == "" {
 		t.bare = true
 		return
