@@ -77,6 +77,7 @@ func run(ctx context.Context) error {
 		{[]string{"tds_insert_1_nosync", "tds_insert_16_nosync"}, b.unsyncedInserts},
 		{[]string{"lag_p50_ms_200tps", "lag_p99_ms_200tps", "lag_p99_ms_full", "seeding_MBps"}, b.link},
 		{[]string{"sandbox_ready_ms"}, b.ready},
+		{[]string{"bak_verify_MBps", "bak_export_MBps", "bak_decompress_MBps", "bak_headers_per_s", "chain_plan_ms_100k_sets"}, b.backups},
 	} {
 		if slices.ContainsFunc(group.names, re.MatchString) {
 			if err := group.measure(ctx); err != nil {
