@@ -101,12 +101,13 @@ func (b *binder) coalesce(s *scope, f *ast.Func) (sqlfn.Expr, error) {
 // aggregate binds an aggregate of the query, or over a window.
 func (b *binder) aggregate(s *scope, f *ast.Func, name string) (sqlfn.Expr, error) {
 	if f.Over == nil {
-		if err := b.aggregateAllowed(s, f); err != nil {
+		owner := b.aggregateOwner(s, f)
+		if err := b.aggregateAllowed(owner, f); err != nil {
 			return sqlfn.Expr{}, err
 		}
-		s.agg.seen = true
-		s.inAggregate++
-		defer func() { s.inAggregate-- }()
+		owner.agg.seen = true
+		owner.inAggregate++
+		defer func() { owner.inAggregate-- }()
 	}
 	var args []sqlfn.Expr
 	for i, a := range f.Args {
@@ -135,6 +136,26 @@ func (b *binder) aggregate(s *scope, f *ast.Func, name string) (sqlfn.Expr, erro
 		return x, err
 	}
 	return x, nil
+}
+
+// aggregateOwner is the query whose rows an aggregate is over: the one it stands in, or one around it when all columns it
+// reads are that one's and that one groups.
+func (b *binder) aggregateOwner(s *scope, f *ast.Func) *scope {
+	var owner *scope
+	for _, a := range f.Args {
+		walk(a, func(e ast.Expr) bool {
+			if c, ok := e.(*ast.Column); ok {
+				if _, _, at, err := b.find(s, c); err == nil && owner != s {
+					owner = at
+				}
+			}
+			return true
+		})
+	}
+	if owner == nil || owner.agg == nil || !owner.agg.active {
+		return s
+	}
+	return owner
 }
 
 // aggregateAllowed refuses aggregates where rows are not grouped yet.

@@ -302,8 +302,9 @@ func (b *binder) block(outer *scope, e *ast.SelectSpec) (*block, error) {
 		if k.having, err = b.cond(s, e.Having); err != nil {
 			return nil, err
 		}
-		if len(k.group) == 0 { // SQLite wants a GROUP BY before HAVING in old forms; one group of everything
-			k.having = "(" + k.having + ")"
+		if len(k.group) == 0 && !hasAggregate(e.Items) { // SQLite wants to see an aggregate before it takes HAVING
+			x := &k.items[0].expr
+			x.SQL, x.Nullable = "iif(count(*) >= 0, "+x.SQL+", NULL)", true
 		}
 	}
 	return k, nil

@@ -263,6 +263,9 @@ func keyText(ix *rel.Index, values map[int32]sqltype.Value) string {
 			continue
 		}
 		parts[i] = strings.TrimRight(v.String(), " ")
+		if v.K == sqltype.UniqueIdentifier {
+			parts[i] = strings.ToLower(parts[i])
+		}
 	}
 	return strings.Join(parts, ", ")
 }
