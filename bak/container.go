@@ -44,6 +44,9 @@ const (
 	recSection = 0x2c // ends a section; the next record begins at a device block
 )
 
+// sniffSize is how many bytes of a file are looked at to tell what it is.
+const sniffSize = 4096
+
 // sniff tells the container from the first bytes of a file; head holds up to firstRecord+4 of them.
 func sniff(head []byte) (Container, error) {
 	switch {

@@ -34,7 +34,7 @@ func OpenContent(r io.ReaderAt, size int64, o Options) (*Content, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	head := make([]byte, min(size, 64<<10))
+	head := make([]byte, min(size, sniffSize))
 	if n, err := readAt(r, head, 0); err != nil && n == 0 {
 		return nil, fmt.Errorf("read backup header: %w", err)
 	}

@@ -35,7 +35,7 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	}
 	o = o.withDefaults()
 	in := newStreamSource(r)
-	head, err := in.Peek(make([]byte, 64<<10))
+	head, err := in.Peek(make([]byte, sniffSize))
 	if err != nil {
 		return nil, fmt.Errorf("read backup header: %w", err)
 	}
