@@ -151,34 +151,9 @@ func (t *traits) walk(v reflect.Value, depth int) {
 	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
-		if v.IsNil() {
-			return
+		if !v.IsNil() && !t.source(v.Interface()) {
+			t.walk(v.Elem(), depth+1)
 		}
-		if n, ok := v.Interface().(*ast.TableName); ok {
-			t.name(n.Name)
-			if n.Alias != "" {
-				t.aliases[strings.ToLower(n.Alias)] = true
-				if strings.HasPrefix(n.Name.Name, "#") {
-					t.tempAliases[strings.ToLower(n.Alias)] = true
-				}
-			}
-			for _, h := range n.Hints {
-				t.locks = t.locks || lockHints[h.Name]
-			}
-			return
-		}
-		if n, ok := v.Interface().(*ast.TableVariable); ok {
-			t.temps = append(t.temps, n.Name)
-			if n.Alias != "" {
-				t.aliases[strings.ToLower(n.Alias)] = true
-				t.tempAliases[strings.ToLower(n.Alias)] = true
-			}
-			return
-		}
-		if c, ok := v.Interface().(*ast.CTE); ok {
-			t.ctes[strings.ToLower(c.Name)] = true
-		}
-		t.walk(v.Elem(), depth+1)
 	case reflect.Slice:
 		if k := v.Type().Elem().Kind(); k == reflect.String || k == reflect.Uint8 || k == reflect.Int {
 			return
@@ -187,34 +162,72 @@ func (t *traits) walk(v reflect.Value, depth int) {
 			t.walk(v.Index(i), depth+1)
 		}
 	case reflect.Struct:
-		switch n := v.Interface().(type) {
-		case ast.ObjectName, ast.Pos, ast.TypeName, ast.Ident:
+		if t.leaf(v.Interface()) {
 			return
-		case ast.TruncateTable:
-			t.name(n.Name)
-		case ast.CreateTable:
-			t.name(n.Name)
-		case ast.AlterTable:
-			t.name(n.Name)
-		case ast.CreateIndex:
-			t.name(n.Table)
-		case ast.AlterIndex:
-			t.name(n.Table)
-		case ast.Drop:
-			for _, o := range n.Names {
-				t.name(o)
-			}
-		case ast.IndexOnTable:
-			t.name(n.Table)
-		case ast.SelectSpec:
-			if n.Into != nil {
-				t.name(*n.Into)
-			}
 		}
 		for i := range v.NumField() {
 			t.walk(v.Field(i), depth+1)
 		}
 	}
+}
+
+// source takes a source of FROM or a target, and reports whether n was one.
+func (t *traits) source(n any) bool {
+	switch n := n.(type) {
+	case *ast.TableName:
+		t.name(n.Name)
+		t.alias(n.Alias, strings.HasPrefix(n.Name.Name, "#"))
+		for _, h := range n.Hints {
+			t.locks = t.locks || lockHints[h.Name]
+		}
+		return true
+	case *ast.TableVariable:
+		t.temps = append(t.temps, n.Name)
+		t.alias(n.Alias, true)
+		return true
+	case *ast.CTE:
+		t.ctes[strings.ToLower(n.Name)] = true
+	}
+	return false
+}
+
+func (t *traits) alias(name string, temp bool) {
+	if name == "" {
+		return
+	}
+	t.aliases[strings.ToLower(name)] = true
+	if temp {
+		t.tempAliases[strings.ToLower(name)] = true
+	}
+}
+
+// leaf takes the names that stand in statements outside sources, and reports whether there is nothing below.
+func (t *traits) leaf(n any) bool {
+	switch n := n.(type) {
+	case ast.ObjectName, ast.Pos, ast.TypeName, ast.Ident:
+		return true
+	case ast.TruncateTable:
+		t.name(n.Name)
+	case ast.CreateTable:
+		t.name(n.Name)
+	case ast.AlterTable:
+		t.name(n.Name)
+	case ast.CreateIndex:
+		t.name(n.Table)
+	case ast.AlterIndex:
+		t.name(n.Table)
+	case ast.Drop:
+		for _, o := range n.Names {
+			t.name(o)
+		}
+	case ast.IndexOnTable:
+		t.name(n.Table)
+	case ast.SelectSpec:
+		if n.Into != nil {
+			t.name(*n.Into)
+		}
+	}
+	return false
 }
 
 func (t *traits) name(n ast.ObjectName) {
