@@ -250,3 +250,17 @@ func (b *baseFile) writeOnce(no uint32, p *logvfs.Page) error {
 	}
 	return nil
 }
+
+// writeRun writes pages and their entries from page first on, for files nobody reads yet.
+func (b *baseFile) writeRun(first uint32, pages, rows []byte) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := b.data.WriteAt(pages, int64(first-1)*PageSize); err != nil {
+		return fmt.Errorf("write pages from %d on: %w", first, err)
+	}
+	if _, err := b.table.WriteAt(rows, int64(first-1)*entrySize); err != nil {
+		return fmt.Errorf("write the entries of pages from %d on: %w", first, err)
+	}
+	return nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"linkspan/lsn"
 	"linkspan/pagelog"
@@ -19,6 +20,9 @@ type SeedTarget struct {
 	state meta
 	// unsynced are the bytes installed since the last sync.
 	unsynced int64
+	// behind is the result of the sync that runs while more is installed; nil when none does.
+	behind   chan error
+	workers  sync.WaitGroup
 	complete bool
 	size     uint32
 	final    Chunk
@@ -107,17 +111,8 @@ func (t *SeedTarget) InstallChunk(ctx context.Context, c Chunk) error {
 	if err := t.check(ctx, &c); err != nil {
 		return t.wrap(err)
 	}
-	for i := range c.LSNs {
-		no := c.First + uint32(i)
-		p := &logvfs.Page{LSN: c.LSNs[i], Hash: c.Hashes[i]}
-		copy(p.Data[:], c.Pages[i*PageSize:])
-		if got := pagelog.Hash(no, &p.Data); got != p.Hash {
-			return t.wrap(fmt.Errorf("%w: page %d of LSN %s arrived with hash %s, it should be %s", ErrDigest, no, p.LSN, got, p.Hash))
-		}
-		if err := t.db.base.writeOnce(no, p); err != nil {
-			return t.wrap(err)
-		}
-		t.state.digest.XOR(p.Hash)
+	if err := t.install(&c); err != nil {
+		return t.wrap(err)
 	}
 	t.state.nextPage += uint32(len(c.LSNs))
 	t.state.until = lsn.Latest(t.state.until, c.LSN)
@@ -125,8 +120,32 @@ func (t *SeedTarget) InstallChunk(ctx context.Context, c Chunk) error {
 	if len(c.LSNs) == 0 {
 		t.complete, t.size, t.final = true, c.Size, c
 	}
-	if t.complete || t.unsynced >= seedSync {
+	if t.complete {
 		return t.wrap(t.sync())
+	}
+	if t.unsynced >= seedSync {
+		return t.wrap(t.syncBehind())
+	}
+	return nil
+}
+
+// install checks the chunk's pages and writes them in two writes.
+func (t *SeedTarget) install(c *Chunk) error {
+	rows := make([]byte, 0, len(c.LSNs)*entrySize)
+	for i := range c.LSNs {
+		no := c.First + uint32(i)
+		if got := pagelog.Hash(no, (*pagelog.Page)(c.Pages[i*PageSize:])); got != c.Hashes[i] {
+			return fmt.Errorf("%w: page %d of LSN %s arrived with hash %s, it should be %s", ErrDigest, no, c.LSNs[i], got, c.Hashes[i])
+		}
+		e := entry{hash: c.Hashes[i], at: c.LSNs[i]}
+		row := e.encode(no)
+		rows = append(rows, row[:]...)
+	}
+	if err := t.db.base.writeRun(c.First, c.Pages, rows); err != nil {
+		return err
+	}
+	for i := range c.Hashes {
+		t.state.digest.XOR(c.Hashes[i])
 	}
 	return nil
 }
@@ -153,14 +172,45 @@ func (t *SeedTarget) check(ctx context.Context, c *Chunk) error {
 
 // sync commits what was installed.
 func (t *SeedTarget) sync() error {
+	if err := t.caughtUp(); err != nil {
+		return err
+	}
+	t.unsynced = 0
+	return t.commit(t.state)
+}
+
+// syncBehind is sync while the caller goes on installing.
+func (t *SeedTarget) syncBehind() error {
+	if err := t.caughtUp(); err != nil {
+		return err
+	}
+	t.unsynced = 0
+	state, done := t.state, make(chan error, 1)
+	t.behind = done
+	t.workers.Go(func() { done <- t.commit(state) })
+	return nil
+}
+
+// caughtUp waits for the sync that runs behind.
+func (t *SeedTarget) caughtUp() error {
+	t.workers.Wait()
+	if t.behind == nil {
+		return nil
+	}
+	err := <-t.behind
+	t.behind = nil
+	return err
+}
+
+// commit makes the state true and then writes it.
+func (t *SeedTarget) commit(state meta) error {
 	if err := t.db.base.sync(); err != nil {
 		return err
 	}
 	if _, err := t.db.wal.flush(); err != nil {
 		return err
 	}
-	t.unsynced = 0
-	return t.db.meta.write(t.state)
+	return t.db.meta.write(state)
 }
 
 // ApplyLog stores a batch's records, which must continue Progress().LogAt; those it has already are skipped.
@@ -265,8 +315,8 @@ func (t *SeedTarget) Close() error {
 		return nil
 	}
 	t.closed = true
-	var err error
-	if t.unsynced > 0 && !t.complete {
+	err := t.caughtUp()
+	if err == nil && t.unsynced > 0 && !t.complete {
 		err = t.sync() // so that no page comes twice
 	}
 	_, ferr := t.db.wal.flush()
