@@ -203,9 +203,6 @@ func (b *binder) subquery(outer *scope, e *ast.Select) (*query, error) {
 
 // selectQuery binds a query expression with its CTEs, ORDER BY and TOP.
 func (b *binder) selectQuery(outer *scope, e *ast.Select) (*query, error) {
-	if e.For != "" {
-		return nil, b.refuse(e, "FOR "+e.For)
-	}
 	with, err := b.with(e.With, e.Hints)
 	if err != nil {
 		return nil, err
@@ -219,7 +216,10 @@ func (b *binder) selectQuery(outer *scope, e *ast.Select) (*query, error) {
 	if err := b.orderBy(q, e); err != nil {
 		return nil, err
 	}
-	return q, b.limits(q, outer, e)
+	if err := b.limits(q, outer, e); err != nil || e.For == "" {
+		return q, err
+	}
+	return b.forXML(q, e)
 }
 
 func (b *binder) queryBody(outer *scope, e ast.Query) (*query, error) {
