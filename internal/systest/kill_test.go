@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,8 +159,8 @@ func (p *pair) fill(size int) {
 
 // load is the writers: each inserts rows of its own, and notes which were acknowledged.
 type load struct {
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	stopping atomic.Bool // ends the writers between two inserts, so that none is left in doubt
+	wg       sync.WaitGroup
 
 	mu    sync.Mutex // protects acked
 	acked map[int64]bool
@@ -167,12 +168,12 @@ type load struct {
 
 func (p *pair) startWriters(n int) *load {
 	p.t.Helper()
-	ctx, cancel := context.WithCancel(p.t.Context())
-	l := &load{cancel: cancel, acked: map[int64]bool{}}
+	ctx := p.t.Context()
+	l := &load{acked: map[int64]bool{}}
 	db := p.open(p.source, pairDatabase)
 	for w := range n {
 		l.wg.Go(func() {
-			for id := int64(w) << 40; ctx.Err() == nil; id++ {
+			for id := int64(w) << 40; !l.stopping.Load() && ctx.Err() == nil; id++ {
 				// A row whose acknowledgement was lost may be there or not; the next one has another number.
 				if _, err := db.ExecContext(ctx, "INSERT INTO dbo.rows (id, writer) VALUES (@p1, @p2)", id, w); err == nil {
 					l.mu.Lock()
@@ -194,7 +195,7 @@ func (l *load) count() int {
 
 // stop ends the writers and gives the acknowledged rows.
 func (l *load) stop() map[int64]bool {
-	l.cancel()
+	l.stopping.Store(true)
 	l.wg.Wait()
 	return l.acked
 }
