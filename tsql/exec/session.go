@@ -99,8 +99,15 @@ func (s *Session) note(running bool) {
 	s.activity.Store(&Activity{Database: s.db.Name(), Running: running, Transactions: s.trancount(), Requests: s.requests})
 }
 
-// Kill ends what runs, and the session with it; Close is still due.
-func (s *Session) Kill(cause error) { s.end(cause) }
+// Kill ends what runs, rolls back what is open and refuses every further request with cause; Close is still due. It
+// waits for the running request and MUST NOT be called from within one of the same session.
+func (s *Session) Kill(cause error) {
+	s.end(cause)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropTransaction()
+	s.closeTemps()
+}
 
 // Close implements sqlapi.Session.
 func (s *Session) Close() error {

@@ -231,3 +231,17 @@ func TestActivity(t *testing.T) {
 		t.Errorf("during %+v, after %+v", during, s.Activity())
 	}
 }
+
+// A killed session holds nobody up, even one whose client is idle inside a transaction.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	a, b := srv.session(t, 51), srv.session(t, 52)
+	run(t, a, "CREATE TABLE t (id int PRIMARY KEY); BEGIN TRAN; INSERT t VALUES (1)")
+	cause := errors.New("killed by an administrator")
+	a.Kill(cause)
+	want(t, run(t, b, "SET LOCK_TIMEOUT 5000; INSERT t VALUES (2); SELECT id FROM t"), "done rows=1\nid int\n  2\ndone rows=1")
+	if err := a.Batch(context.Background(), "SELECT 1", &script{}); !errors.Is(err, cause) {
+		t.Errorf("a killed session answers %v", err)
+	}
+}
