@@ -27,18 +27,12 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 			return nil
 		}
 		return a.in.hadr.DropEndpoint(ctx, s.Name)
-	case *ast.CreateGroup:
-		return a.in.createGroup(ctx, s, out)
-	case *ast.AlterGroup:
-		return a.in.alterGroup(ctx, s)
+	case *ast.CreateGroup, *ast.AlterGroup, *ast.AlterDatabase, *ast.DropDatabase:
+		return a.member(ctx, c, s, out)
 	case *ast.DropGroup:
 		return a.in.hadr.DropGroup(ctx, s.Name)
 	case *ast.CreateDatabase:
 		return a.in.createDatabase(ctx, s)
-	case *ast.AlterDatabase:
-		return a.in.alterDatabase(ctx, s, c.Database, out)
-	case *ast.DropDatabase:
-		return a.dropDatabases(ctx, s)
 	case *ast.Backup:
 		return a.backup(ctx, s, out)
 	case *ast.DBCC:
@@ -52,6 +46,23 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 	default:
 		return unsupported(statementName(s), "see docs/parity.md for what is served")
 	}
+}
+
+// member runs the statements that put databases into groups, or that groups forbid.
+func (a admin) member(ctx context.Context, c exec.Caller, s ast.Statement, out sqlapi.ResultSink) error {
+	a.in.membership.Lock()
+	defer a.in.membership.Unlock()
+	switch s := s.(type) {
+	case *ast.CreateGroup:
+		return a.in.createGroup(ctx, s, out)
+	case *ast.AlterGroup:
+		return a.in.alterGroup(ctx, s)
+	case *ast.AlterDatabase:
+		return a.in.alterDatabase(ctx, s, c.Database, out)
+	case *ast.DropDatabase:
+		return a.dropDatabases(ctx, s)
+	}
+	return nil
 }
 
 func (a admin) trust(ctx context.Context, s ast.Statement, out sqlapi.ResultSink) error {

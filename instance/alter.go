@@ -24,7 +24,7 @@ func (in *Instance) alterDatabase(ctx context.Context, s *ast.AlterDatabase, cur
 	case s.Hadr != nil:
 		return in.alterHadr(ctx, d, s.Hadr)
 	case s.NewName != "":
-		return in.renameDatabase(ctx, d, s.NewName)
+		return in.renameDatabase(ctx, d, s.NewName, current)
 	case s.Collation != "":
 		return unsupported("ALTER DATABASE … COLLATE", "create the database with the collation")
 	case s.Other != "":
@@ -58,9 +58,9 @@ func (in *Instance) setOption(ctx context.Context, d *Database, o *ast.Option) e
 	case "RECOVERY":
 		return in.setRecovery(ctx, d, word(o.Value))
 	case "READ_ONLY", "READ_WRITE":
-		return in.changeFree(ctx, d, func(doc *databaseDoc) { doc.ReadOnly = o.Name == "READ_ONLY" })
+		return in.changeFree(ctx, d, o.Name, func(doc *databaseDoc) { doc.ReadOnly = o.Name == "READ_ONLY" })
 	case "OFFLINE", "ONLINE":
-		return in.setOffline(ctx, d, o.Name == "OFFLINE")
+		return in.setOffline(ctx, d, o.Name)
 	case "COMPATIBILITY_LEVEL":
 		return in.setCompatibility(ctx, d, o)
 	case "MULTI_USER":
@@ -92,7 +92,7 @@ func (in *Instance) setRecovery(ctx context.Context, d *Database, model string) 
 		if name != model {
 			continue
 		}
-		return in.changeFree(ctx, d, func(doc *databaseDoc) {
+		return in.changeFree(ctx, d, "RECOVERY", func(doc *databaseDoc) {
 			if code != doc.Recovery && (code == recoverySimple || doc.Recovery == recoverySimple) {
 				// Out of SIMPLE the chain starts at the next full backup; until then the database is "pseudo-simple".
 				doc.FullBackup, doc.LastLogBackup = time.Time{}, ""
@@ -103,42 +103,67 @@ func (in *Instance) setRecovery(ctx context.Context, d *Database, model string) 
 	return sqlerr.New(102, model)
 }
 
-// changeFree changes a user database that is in no group.
-func (in *Instance) changeFree(ctx context.Context, d *Database, change func(*databaseDoc)) error {
-	if d.isSystem() {
-		return sqlerr.New(3708, "database", d.Name(), "database")
-	}
-	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.snapshot().Replica {
-		return sqlerr.New(1468, d.Name())
+// changeFree changes a user database that is in no group, for an option.
+func (in *Instance) changeFree(ctx context.Context, d *Database, option string, change func(*databaseDoc)) error {
+	if err := in.checkFree(d, option); err != nil {
+		return err
 	}
 	return d.update(ctx, change)
 }
 
-func (in *Instance) setOffline(ctx context.Context, d *Database, offline bool) error {
-	if d.snapshot().Offline == offline {
-		return nil
+func (in *Instance) checkFree(d *Database, option string) error {
+	if d.isSystem() {
+		return sqlerr.New(5058, option, d.Name())
 	}
-	d.mu.Lock()
-	busy := offline && d.users > 0
-	d.mu.Unlock()
-	if busy {
-		return sqlerr.New(5070)
+	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.snapshot().Replica {
+		return sqlerr.New(1468, d.Name())
 	}
-	if err := in.changeFree(ctx, d, func(doc *databaseDoc) { doc.Offline = offline }); err != nil {
+	return nil
+}
+
+// setOffline closes a database or opens it again. One that somebody is in is not closed.
+func (in *Instance) setOffline(ctx context.Context, d *Database, option string) error {
+	if err := in.checkFree(d, option); err != nil {
 		return err
 	}
-	if offline {
-		return d.close()
+	offline := option == "OFFLINE"
+	in.ddl.Lock()
+	defer in.ddl.Unlock()
+	doc := d.snapshot()
+	if doc.Offline == offline {
+		return nil
 	}
-	d.open(ctx)
-	_, err := d.Storage()
-	return err
+	if !offline {
+		if err := d.updateLocked(ctx, func(doc *databaseDoc) { doc.Offline = false }); err != nil {
+			return err
+		}
+		d.open(ctx)
+		_, err := d.Storage()
+		return err
+	}
+	d.mu.Lock()
+	if d.users > 0 {
+		d.mu.Unlock()
+		return sqlerr.New(5070)
+	}
+	d.doc.Offline = true // nobody enters from here on
+	d.mu.Unlock()
+	if err := d.updateLocked(ctx, func(*databaseDoc) {}); err != nil {
+		d.mu.Lock()
+		d.doc.Offline = false
+		d.mu.Unlock()
+		return err
+	}
+	return d.close()
 }
 
 func (in *Instance) setCompatibility(ctx context.Context, d *Database, o *ast.Option) error {
 	l, ok := o.Value.(*ast.Literal)
 	if !ok {
 		return sqlerr.New(102, "COMPATIBILITY_LEVEL")
+	}
+	if d.isSystem() {
+		return sqlerr.New(5058, o.Name, d.Name())
 	}
 	n, err := strconv.Atoi(l.Text)
 	if err != nil || n < 100 || n > compatibility || n%10 != 0 {
@@ -147,18 +172,19 @@ func (in *Instance) setCompatibility(ctx context.Context, d *Database, o *ast.Op
 	return d.update(ctx, func(doc *databaseDoc) { doc.Compat = uint8(n) })
 }
 
-// renameDatabase is ALTER DATABASE … MODIFY NAME.
-func (in *Instance) renameDatabase(ctx context.Context, d *Database, name string) error {
-	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.isSystem() || d.snapshot().Replica {
+// renameDatabase is ALTER DATABASE … MODIFY NAME. Nobody but the caller may be in the database; current is where the
+// caller is.
+func (in *Instance) renameDatabase(ctx context.Context, d *Database, name, current string) error {
+	if d.isSystem() {
+		return sqlerr.New(3708, "alter", "database", d.Name(), "database")
+	}
+	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.snapshot().Replica {
 		return sqlerr.New(1468, d.Name())
 	}
 	in.ddl.Lock()
 	defer in.ddl.Unlock()
-	if other, err := in.Find(name); err == nil && other != d {
-		return sqlerr.New(1801, name)
-	}
-	if n := len([]rune(name)); n > maxName {
-		return sqlerr.New(103, "identifier", prefix(name, maxName), maxName)
+	if err := in.checkNewName(d, name, current); err != nil {
+		return err
 	}
 	old := d.Name()
 	if err := d.updateLocked(ctx, func(doc *databaseDoc) { doc.Name = name }); err != nil {
@@ -168,5 +194,24 @@ func (in *Instance) renameDatabase(ctx context.Context, d *Database, name string
 	defer in.mu.Unlock()
 	delete(in.databases, in.fold(old))
 	in.databases[in.fold(name)] = d
+	return nil
+}
+
+func (in *Instance) checkNewName(d *Database, name, current string) error {
+	if other, err := in.Find(name); err == nil && other != d {
+		return sqlerr.New(1801, name)
+	}
+	if n := len([]rune(name)); n > maxName {
+		return sqlerr.New(103, "identifier", prefix(name, maxName), maxName)
+	}
+	own := 0
+	if in.fold(current) == in.fold(d.Name()) {
+		own = 1
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.users > own {
+		return sqlerr.New(5030)
+	}
 	return nil
 }

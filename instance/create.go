@@ -126,7 +126,7 @@ func (in *Instance) dropDatabase(ctx context.Context, name string, ifExists bool
 	case err != nil:
 		return sqlerr.New(3701, "drop", "database", name)
 	case d.isSystem():
-		return sqlerr.New(3708, "database", d.Name(), "database")
+		return sqlerr.New(3708, "drop", "database", d.Name(), "database")
 	}
 	if _, _, _, joined := in.hadr.Member(d.Name()); joined {
 		return sqlerr.New(3752, d.Name())
@@ -138,7 +138,13 @@ func (in *Instance) dropDatabase(ctx context.Context, name string, ifExists bool
 	}
 	d.dropped = true // nobody enters any more
 	d.mu.Unlock()
-	return in.removeLocked(ctx, d)
+	if err := in.removeLocked(ctx, d); err != nil {
+		d.mu.Lock()
+		d.dropped = false // it is still remembered, so it is still there
+		d.mu.Unlock()
+		return err
+	}
+	return nil
 }
 
 // removeLocked forgets a database, durably, and then deletes its files; the caller holds ddl.

@@ -92,8 +92,8 @@ type Database struct {
 	suspect    error       // why it is SUSPECT or RECOVERY_PENDING; nil otherwise
 	cache      *catalog.Cache
 	identities *catalog.Identities
-	users      int // sessions that are in it
-	dropped    bool
+	users      int  // sessions that are in it
+	dropped    bool // nobody enters any more
 }
 
 // ID is database_id.
@@ -134,6 +134,10 @@ func (d *Database) isSystem() bool { return d.ID() < firstID }
 func (d *Database) Storage() (*storage.DB, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	return d.storageLocked()
+}
+
+func (d *Database) storageLocked() (*storage.DB, error) {
 	switch d.stateLocked() {
 	case Online:
 		return d.db, nil
@@ -224,8 +228,10 @@ func (d *Database) update(ctx context.Context, change func(*databaseDoc)) error 
 func (d *Database) updateLocked(ctx context.Context, change func(*databaseDoc)) error {
 	doc := d.snapshot()
 	change(&doc)
-	if err := d.in.putDatabase(ctx, doc); err != nil {
-		return err
+	if doc.ID >= firstID { // what a system database is does not change
+		if err := d.in.putDatabase(ctx, doc); err != nil {
+			return err
+		}
 	}
 	d.mu.Lock()
 	d.doc = doc
@@ -259,8 +265,9 @@ func (in *Instance) putDatabase(ctx context.Context, doc databaseDoc) error {
 	return in.docs.Put(ctx, kindDatabase, fmt.Sprint(doc.ID), b)
 }
 
-// fold is the form under which the server compares names of databases and logins.
+// fold is the form under which the server compares names of databases and logins: trailing blanks do not count.
 func (in *Instance) fold(name string) string {
+	name = strings.TrimRight(name, " ")
 	if in.caseSensitive {
 		return name
 	}

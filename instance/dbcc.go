@@ -40,12 +40,23 @@ func (a admin) checkDB(ctx context.Context, c exec.Caller, s *ast.DBCC, out sqla
 	if err != nil {
 		return fmt.Errorf("check database %s: %w", d.Name(), err)
 	}
+	quiet := ast.FindOption(s.Options, "NO_INFOMSGS") != nil
 	for _, b := range r.Bad {
 		if err := out.Message(sqlerr.New(8928, b.Page, d.Name(), b.File, b.Offset, b.Reason, fmt.Sprintf("%x", b.Expected), fmt.Sprintf("%x", b.Actual))); err != nil {
 			return err
 		}
 	}
-	if err := out.Message(sqlerr.New(8989, len(r.Bad), d.Name(), r.Pages, r.LSN.Decimal())); err != nil {
+	wrong := len(r.Bad)
+	if wrong == 0 && !r.OK() {
+		wrong = 1
+		if err := out.Message(sqlerr.New(8990, d.Name(), fmt.Sprintf("%x", r.Digest), fmt.Sprintf("%x", r.ExpectedDigest))); err != nil {
+			return err
+		}
+	}
+	if quiet && wrong == 0 {
+		return nil
+	}
+	if err := out.Message(sqlerr.New(8989, wrong, d.Name(), r.Pages, r.LSN.Decimal())); err != nil {
 		return err
 	}
 	return out.Message(sqlerr.New(2528))

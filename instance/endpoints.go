@@ -2,7 +2,9 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"strings"
 
 	"linkspan/hadr"
 	"linkspan/sqlerr"
@@ -16,9 +18,28 @@ func (in *Instance) createEndpoint(ctx context.Context, s *ast.CreateEndpoint) e
 		return err
 	}
 	if s.Alter {
-		return in.hadr.AlterEndpoint(ctx, spec)
+		return withReason(in.hadr.AlterEndpoint(ctx, spec))
 	}
-	return in.hadr.CreateEndpoint(ctx, spec)
+	return withReason(in.hadr.CreateEndpoint(ctx, spec))
+}
+
+// withReason adds to 28055, which names every condition a certificate has to meet, the one that it does not.
+func withReason(err error) error {
+	e := sqlerr.From(err)
+	if e == nil || e.Number != 28055 || e.Cause == nil {
+		return err
+	}
+	reason := e.Cause.Error()
+	var cause *sqlerr.Error
+	if errors.As(e.Cause, &cause) {
+		reason = cause.Message
+		if cause.Number == e.Number {
+			reason = "it has no private key"
+		}
+	}
+	said := *e
+	said.Message += " Reason: " + strings.TrimSuffix(reason, ".") + "."
+	return &said
 }
 
 func endpointSpec(s *ast.CreateEndpoint) (hadr.EndpointSpec, error) {

@@ -23,6 +23,12 @@ func (in *Instance) createGroup(ctx context.Context, s *ast.CreateGroup, out sql
 		messages, err = in.hadr.CreateGroup(ctx, agcore.GroupSpec{Name: s.Name, Databases: names(s.Databases),
 			Replicas: replicaSpecs(s.Replicas), OptionSpec: optionSpec(s.Options)})
 	}
+	if err != nil && len(messages) > 0 { // the cause first, then what became of the group
+		if serr := out.Message(sqlerr.From(err)); serr != nil {
+			return serr
+		}
+		return messages[0]
+	}
 	if err != nil {
 		return err
 	}

@@ -38,20 +38,31 @@ type Instance struct {
 	sessions     sessionList
 	errors       recentErrors
 
-	// ddl is held while the set of databases or what master remembers of one changes. Lock order: ddl before mu.
+	// membership is held by the statements that put databases into groups and by those that groups forbid, so that
+	// neither happens behind the other's check. Lock order: membership, the replica manager's, ddl, mu.
+	membership sync.Mutex
+	// ddl is held while the set of databases or what master remembers of one changes.
 	ddl sync.Mutex
 	mu  sync.RWMutex // protects what follows
 	// databases are by folded name.
 	databases map[string]*Database
 	logins    map[string]*loginDoc
-	closed    bool
+
+	// lock keeps other instances out of the folder.
+	lock io.Closer
 
 	closeOnce sync.Once
 	closeErr  error
 }
 
-// serviceKeyFile holds the service master key, under which the database master key opens by itself.
-const serviceKeyFile = "service.key"
+const (
+	// serviceKeyFile holds the service master key, under which the database master key opens by itself.
+	serviceKeyFile = "service.key"
+	// lockFile is locked while an instance runs on the folder.
+	lockFile = "instance.lock"
+	// unfinished ends the name of the mark beside a system database's folder while that is made for the first time.
+	unfinished = ".new"
+)
 
 // Open starts an instance, making it at its first start. Databases that cannot be opened are SUSPECT, with the reason
 // in the error log and in sys.dm_linkspan_databases; only trouble with master fails the start.
@@ -71,6 +82,11 @@ func (in *Instance) start(ctx context.Context) error {
 	if err := in.opts.FS.MkdirAll(in.opts.Dir); err != nil {
 		return err
 	}
+	lock, err := in.opts.FS.Lock(filepath.Join(in.opts.Dir, lockFile))
+	if err != nil {
+		return fmt.Errorf("folder %s: another instance runs on it: %w", in.opts.Dir, err)
+	}
+	in.lock = lock
 	if err := in.openMaster(ctx); err != nil {
 		return err
 	}
@@ -100,8 +116,7 @@ func (in *Instance) start(ctx context.Context) error {
 
 func (in *Instance) openMaster(ctx context.Context) error {
 	master := in.systemDatabase(masterID, "master")
-	o := master.storageOptions("master", "master")
-	db, err := openOrCreate(ctx, o)
+	db, err := in.openOrCreate(ctx, master.storageOptions("master", "master"))
 	if err != nil {
 		return fmt.Errorf("open master: %w", err)
 	}
@@ -120,16 +135,37 @@ func (in *Instance) systemDatabase(id int, name string) *Database {
 		Recovery: recoverySimple, Compat: compatibility}}
 }
 
-// openOrCreate opens a database, or makes it where nothing is yet.
-func openOrCreate(ctx context.Context, o storage.Options) (*storage.DB, error) {
-	entries, err := o.FS.ReadDir(o.Dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// openOrCreate opens a system database, or makes it at the first start. A mark beside its folder tells that making it
+// was not finished: then nothing was stored in it yet, and it is made anew.
+func (in *Instance) openOrCreate(ctx context.Context, o storage.Options) (*storage.DB, error) {
+	mark := o.Dir + unfinished
+	_, err := o.FS.Stat(mark)
+	switch {
+	case err == nil:
+		if err := removeTree(o.FS, o.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("remove what an interrupted start left: %w", err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	default:
+		if _, err := o.FS.Stat(o.Dir); !errors.Is(err, fs.ErrNotExist) {
+			return storage.Open(ctx, o)
+		}
+		if err := o.FS.MkdirAll(filepath.Dir(o.Dir)); err != nil {
+			return nil, err
+		}
+		if err := writeFile(o.FS, mark, nil); err != nil {
+			return nil, err
+		}
+	}
+	db, err := storage.Create(ctx, o)
+	if err != nil {
 		return nil, err
 	}
-	if len(entries) == 0 {
-		return storage.Create(ctx, o)
+	if err := errors.Join(o.FS.Remove(mark), o.FS.SyncDir(filepath.Dir(mark))); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
-	return storage.Open(ctx, o)
+	return db, nil
 }
 
 func (in *Instance) openTrust(ctx context.Context) error {
@@ -204,7 +240,9 @@ func (in *Instance) openDatabases(ctx context.Context) error {
 		if err := json.Unmarshal(b, &doc); err != nil {
 			return fmt.Errorf("read stored database %s: %w", name, err)
 		}
-		in.databases[in.fold(doc.Name)] = &Database{in: in, doc: doc}
+		if doc.ID >= firstID {
+			in.databases[in.fold(doc.Name)] = &Database{in: in, doc: doc}
+		}
 	}
 	for id, name := range map[int]string{tempID: "tempdb", modelID: "model", msdbID: "msdb"} {
 		in.databases[in.fold(name)] = in.systemDatabase(id, name)
@@ -229,7 +267,7 @@ func (d *Database) openSystem(ctx context.Context) {
 	if d.ID() == tempID {
 		o.FS, o.NoSync = fsx.NewMem(), true
 	}
-	db, err := openOrCreate(ctx, o)
+	db, err := d.in.openOrCreate(ctx, o)
 	if err != nil {
 		d.fail(err)
 		return
@@ -288,9 +326,6 @@ func (in *Instance) Close() error {
 }
 
 func (in *Instance) close() error {
-	in.mu.Lock()
-	in.closed = true
-	in.mu.Unlock()
 	errs := []error{in.sessions.close()}
 	if in.hadr != nil {
 		errs = append(errs, in.hadr.Close())
@@ -301,6 +336,9 @@ func (in *Instance) close() error {
 		if err := d.close(); err != nil {
 			errs = append(errs, fmt.Errorf("close database %s: %w", d.Name(), err))
 		}
+	}
+	if in.lock != nil {
+		errs = append(errs, in.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"linkspan/hadr"
 	"linkspan/hadr/agcore"
+	"linkspan/internal/fsx"
 	"linkspan/sqlerr"
 	"linkspan/sqltype"
 	"linkspan/storage"
@@ -183,21 +184,25 @@ func (r registry) List() []string {
 
 // removeFolder deletes a database's files. What cannot be deleted is named, and harms nothing: folders are never reused.
 func (in *Instance) removeFolder(folder string) error {
-	dir := filepath.Join(in.opts.Dir, folder)
-	entries, err := in.opts.FS.ReadDir(dir)
+	return removeTree(in.opts.FS, filepath.Join(in.opts.Dir, folder))
+}
+
+// removeTree deletes a folder with what is in it.
+func removeTree(fsys fsx.FS, dir string) error {
+	entries, err := fsys.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		name := filepath.Join(folder, e.Name())
+		name := filepath.Join(dir, e.Name())
 		if e.IsDir() {
-			err = in.removeFolder(name)
+			err = removeTree(fsys, name)
 		} else {
-			err = in.opts.FS.Remove(filepath.Join(in.opts.Dir, name))
+			err = fsys.Remove(name)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return in.opts.FS.Remove(dir)
+	return fsys.Remove(dir)
 }

@@ -73,7 +73,9 @@ func (in *Instance) Login(ctx context.Context, l sqlapi.Login, out sqlapi.Result
 		in.sessions.remove(id)
 		return nil, sqlerr.New(4060, initialDatabase(l, user)).WithCause(err)
 	}
-	in.sessions.add(id, &openSession{Session: s, login: l, since: in.opts.Clock.Now()})
+	if err := in.sessions.add(id, &openSession{Session: s, login: l, since: in.opts.Clock.Now()}); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if err := s.Greet(out); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -93,8 +95,9 @@ func initialDatabase(l sqlapi.Login, user *loginDoc) string {
 
 // sessionList holds the open sessions by number.
 type sessionList struct {
-	mu   sync.Mutex // protects list
-	list map[int]*openSession
+	mu     sync.Mutex // protects what follows
+	list   map[int]*openSession
+	closed bool
 }
 
 type openSession struct {
@@ -103,10 +106,13 @@ type openSession struct {
 	since time.Time
 }
 
-// reserve takes the lowest free number, or refuses with 17809.
+// reserve takes the lowest free number, or refuses with 17809, and with 6005 once the instance closes.
 func (l *sessionList) reserve(limit int) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return 0, sqlerr.New(6005)
+	}
 	if len(l.list) >= limit {
 		return 0, sqlerr.New(17809, limit)
 	}
@@ -121,10 +127,15 @@ func (l *sessionList) reserve(limit int) (int, error) {
 	}
 }
 
-func (l *sessionList) add(id int, s *openSession) {
+// add shows a session under its number; 6005 when the instance closes, which the session would outlive.
+func (l *sessionList) add(id int, s *openSession) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return sqlerr.New(6005)
+	}
 	l.list[id] = s
+	return nil
 }
 
 func (l *sessionList) remove(id int) {
@@ -147,8 +158,11 @@ func (l *sessionList) all() []*openSession {
 	return out
 }
 
-// close ends every session and waits.
+// close ends every session and waits; no more are opened.
 func (l *sessionList) close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
 	var errs []error
 	for _, s := range l.all() {
 		errs = append(errs, s.Close())

@@ -13,13 +13,13 @@ func (in *Instance) Enter(name string, _ exec.Caller) (exec.Database, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Storage(); err != nil {
-		return nil, err
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.dropped {
 		return nil, sqlerr.New(911, name)
+	}
+	if _, err := d.storageLocked(); err != nil {
+		return nil, err
 	}
 	d.users++
 	return d, nil

@@ -217,7 +217,11 @@ func (in *Instance) backupRows(sets []backupDoc) [][]sqltype.Value {
 		first, _ := lsn.Parse(d.First) // written by us
 		last, _ := lsn.Parse(d.Last)
 		size := vDecimal(fmt.Sprint(d.Pages*storage.PageSize), 20)
-		all = append(all, []sqltype.Value{vInt(d.ID), vInt(d.ID), vText(d.Name), vText(in.opts.Administrator),
+		name := vNull(tSysname)
+		if d.Name != "" {
+			name = vText(d.Name)
+		}
+		all = append(all, []sqltype.Value{vInt(d.ID), vInt(d.ID), name, vText(in.opts.Administrator),
 			vLSN(first), vLSN(last), vLSN(last), vLSN(first), vTime(d.Started), vTime(d.Finished), sqltype.StringOf(sqltype.Char, d.Type),
 			size, vText(d.Database), vText(in.opts.serverName()), vBit(d.CopyOnly), vText(d.Model)})
 	}
