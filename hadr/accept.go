@@ -251,7 +251,21 @@ func (l *link) adopt(s *endpoint.Session, c *control, r *hadrwire.Reader, h *had
 	gen := l.gen
 	l.group.Go(func(ctx context.Context) { l.readControl(ctx, gen, s, r) })
 	l.step(agcore.Event{Kind: agcore.Hello, Peer: h.Suspended})
-	l.m.errorLog(sqlerr.New(35202, l.name, l.m.opts.ServerName, "", h.Server, ""))
+	l.established(h.Server)
+}
+
+// established writes message 35202.
+func (l *link) established(peer string) {
+	near, far := l.replicaIDs()
+	l.m.errorLog(sqlerr.New(35202, l.name, l.m.opts.ServerName, near, peer, far))
+}
+
+// replicaIDs are those of this side's member and of the other's.
+func (l *link) replicaIDs() (near, far agcore.ID) {
+	if g := l.m.group(l.name); g != nil {
+		near, far = g.Member(true).ID, g.Member(false).ID
+	}
+	return near, far
 }
 
 func thumbprint(der []byte) string {

@@ -12,7 +12,6 @@ import (
 	"linkspan/hadr/hadrwire"
 	"linkspan/internal/startstop"
 	"linkspan/lsn"
-	"linkspan/sqlerr"
 	"linkspan/storage"
 )
 
@@ -51,7 +50,7 @@ func (l *link) receiveLog(ctx context.Context, gen uint64, s *endpoint.Session) 
 	case errors.Is(err, storage.ErrDigest), errors.Is(err, storage.ErrDamaged), errors.Is(err, storage.ErrPoisoned):
 		e = agcore.Event{Kind: agcore.Suspend, Reason: agcore.SuspendRedo, Text: err.Error(), Fault: suspendFault(l.database, agcore.SuspendRedo, err.Error())}
 	default:
-		e = agcore.Event{Kind: agcore.FlowFailed, Fault: faultOf(sqlerr.New(35267, "secondary", "primary", l.database, "", ""))}
+		e = agcore.Event{Kind: agcore.FlowFailed, Fault: l.lost(s, err)}
 		l.m.opts.Log.Info("following the log ended", "link", l.name, "error", err)
 	}
 	l.news(ctx, gen, func() { l.step(e) })
@@ -87,6 +86,7 @@ func (l *link) follow(ctx context.Context, gen uint64, s *endpoint.Session) erro
 		return fmt.Errorf("ask for log after %v: %w", after, errors.Join(err, errUnexpected))
 	}
 	l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.LogStarted}) })
+	l.move.begin(db.Hardened(), db.Published(), l.m.now())
 	f := &follower{l: l, db: db, gen: gen, wake: make(chan struct{}, 1)}
 	return f.run(ctx, r, stream.Close)
 }
@@ -113,6 +113,7 @@ func (f *follower) run(ctx context.Context, r *hadrwire.Reader, hangUp func() er
 }
 
 func (f *follower) read(ctx context.Context, r *hadrwire.Reader) error {
+	pending := 0 // bytes of a commit whose end has not come
 	for {
 		m, err := r.Next()
 		if err != nil {
@@ -127,11 +128,13 @@ func (f *follower) read(ctx context.Context, r *hadrwire.Reader) error {
 				return fmt.Errorf("append log up to %v: %w", b.Last, err)
 			}
 			f.l.move.received(b.Last, f.l.m.now(), len(b.Records))
+			pending += len(b.Records)
 		}
 		if b.Digest == (storage.Digest{}) {
 			continue // the commit goes on in the next batch
 		}
-		f.push(received{b.Last, b.Digest, b.Published, b.Time, len(b.Records)})
+		f.push(received{b.Last, b.Digest, b.Published, b.Time, pending})
+		pending = 0
 	}
 }
 

@@ -299,7 +299,8 @@ func (l *link) lost(s *endpoint.Session, err error) agcore.Fault {
 	if l.target {
 		near, far = far, near
 	}
-	return faultOf(sqlerr.New(35267, near, far, l.database, l.core.State().Peer, ""))
+	_, id := l.replicaIDs()
+	return faultOf(sqlerr.New(35267, far, near, l.database, l.snap.Load().state.Peer, id))
 }
 
 // stop ends the link's goroutines and waits; the link is as after a restart.

@@ -93,12 +93,16 @@ func (m *movement) redoneBytes(at lsn.LSN, committed, now time.Time, n int) {
 	m.m.redoRate.add(now, n)
 }
 
-// redone sets every position, as after a seeding.
-func (m *movement) redone(hardened, published lsn.LSN, now time.Time) {
+// begin sets every position to where the copy is when its following begins. Times are kept: nothing has moved yet.
+func (m *movement) begin(hardened, published lsn.LSN, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.m.receivedLSN, m.m.hardenedLSN, m.m.redoneLSN = hardened, hardened, published
-	m.m.receivedAt, m.m.hardenedAt, m.m.redoneAt, m.m.pending = now, now, now, 0
+	m.m.receivedLSN, m.m.hardenedLSN, m.m.redoneLSN, m.m.pending = hardened, hardened, published, 0
+	for _, at := range [...]*time.Time{&m.m.receivedAt, &m.m.hardenedAt, &m.m.redoneAt} {
+		if at.IsZero() {
+			*at = now
+		}
+	}
 }
 
 // acknowledged is the LSN that the copy has hardened.

@@ -175,7 +175,7 @@ func (l *link) configured(c *hadrwire.Config) {
 		return
 	}
 	l.step(agcore.Event{Kind: agcore.Configured, Peer: c.Suspended})
-	l.m.errorLog(sqlerr.New(35202, l.name, l.m.opts.ServerName, "", c.Server, ""))
+	l.established(c.Server)
 }
 
 // createCopy registers the database; in the loop.
@@ -228,8 +228,6 @@ func (l *link) seedCopy(ctx context.Context, gen uint64, s *endpoint.Session) er
 	if err := dbs.Online(context.WithoutCancel(ctx), l.database, db); err != nil {
 		return errors.Join(fmt.Errorf("put database %q online: %w", l.database, err), db.Close())
 	}
-	at := db.Published()
-	l.move.redone(at, at, l.m.now())
 	return nil
 }
 

@@ -80,6 +80,9 @@ func (m *Manager) fillDatabase(ctx context.Context, r *databaseRow) {
 		r.hardenedLSN, r.redoneLSN = db.Hardened(), db.Published()
 		r.end, r.committed, r.sentLSN, r.sentAt = db.Appended(), db.Published(), lsn.Zero, time.Time{}
 		r.lag = lagOf(r.commitTime, r.redoneLSN.Less(r.receivedLSN), m.now())
+		if !r.g.Distributed && r.sync == agcore.Synchronizing {
+			r.sync = agcore.Synchronized // our own group has this one copy
+		}
 	case r.r.Local:
 		r.own, r.sync, r.moved = true, agcore.Synchronized, moved{}
 		r.end, r.committed = db.Appended(), db.Published()

@@ -126,6 +126,9 @@ func TestViewsTellTheGuidesStory(t *testing.T) {
 		}
 	}
 	db := find(t, rows(t, s, "dm_hadr_database_replica_states"), map[string]any{"is_local": 0, "is_primary_replica": 0, "synchronization_state_desc": "SYNCHRONIZING", "is_suspended": 0})
+	if db["redo_queue_size"].N != 0 || db["log_send_queue_size"].N != 0 {
+		t.Errorf("everything is there, and the queues hold %d and %d KB", db["log_send_queue_size"].N, db["redo_queue_size"].N)
+	}
 	if db["secondary_lag_seconds"].N != 0 || !db["last_redone_lsn"].Valid || !db["last_sent_time"].Valid {
 		t.Errorf("the copy's row on the source is %v", db)
 	}
