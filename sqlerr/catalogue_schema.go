@@ -138,4 +138,5 @@ var schemaMessages = map[int32]entry{
 	15023: {16, "User, group, or role '%s' already exists in the current database."},
 	15138: {16, "The database principal owns a schema in the database, and cannot be dropped."},
 	15150: {16, "Cannot drop the %s '%s'."},
+	8624:  {16, "Internal Query Processor Error: The query processor could not produce a query plan."},
 }

@@ -37,7 +37,7 @@ func (b *binder) applyQuery(s, outer *scope, j *ast.Join, d *ast.Derived) (strin
 		len(d.Query.With) > 0 || spec.Top != nil {
 		return b.applyScalar(outer, j, d)
 	}
-	k, err := b.block(outer, spec)
+	k, err := b.block(outer, spec, nil)
 	if err != nil {
 		return "", nil, "", err
 	}

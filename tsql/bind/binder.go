@@ -33,9 +33,11 @@ type binder struct {
 
 type shared struct {
 	aliases int
-	sites   []sqlfn.Site
-	siteOf  map[sqlfn.Site]int
-	checks  []*violation
+	// outerAggregates counts aggregates that belong to a query around the one they stand in.
+	outerAggregates int
+	sites           []sqlfn.Site
+	siteOf          map[sqlfn.Site]int
+	checks          []*violation
 }
 
 // params are the parameters of one SQLite statement.

@@ -114,7 +114,7 @@ func (b *binder) recursive(c *cte, e *ast.CTE, op *ast.SetOp, max int64) (string
 	if mentions(op.Left, b.fold, c.fold) {
 		return "", b.refuse(e, "a recursive CTE with more than one recursive member")
 	}
-	anchor, err := b.queryBody(nil, op.Left)
+	anchor, err := b.queryBody(nil, op.Left, nil)
 	if err != nil {
 		return "", err
 	}
@@ -126,7 +126,7 @@ func (b *binder) recursive(c *cte, e *ast.CTE, op *ast.SetOp, max int64) (string
 	}
 	c.recursive = true
 	b.ctes = append(b.ctes, c)
-	step, err := b.queryBody(nil, op.Right)
+	step, err := b.queryBody(nil, op.Right, nil)
 	b.ctes = b.ctes[:len(b.ctes)-1]
 	c.recursive = false
 	if err != nil {

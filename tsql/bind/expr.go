@@ -271,9 +271,13 @@ func (b *binder) caseCond(s *scope, e *ast.Case, cond ast.Expr) (string, error) 
 
 // scalarQuery binds a query that gives one value; more than one row is error 512 when it runs.
 func (b *binder) scalarQuery(s *scope, e *ast.Subquery) (sqlfn.Expr, error) {
+	outer := b.shared.outerAggregates
 	q, err := b.subquery(s, e.Query)
 	if err != nil {
 		return sqlfn.Expr{}, err
+	}
+	if !q.single() && b.shared.outerAggregates > outer {
+		return sqlfn.Expr{}, b.refuse(e, "an aggregate of an outer query in a subquery that may give several rows")
 	}
 	if len(q.columns()) != 1 {
 		return sqlfn.Expr{}, b.fail(e, 116)

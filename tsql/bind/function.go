@@ -102,12 +102,24 @@ func (b *binder) coalesce(s *scope, f *ast.Func) (sqlfn.Expr, error) {
 func (b *binder) aggregate(s *scope, f *ast.Func, name string) (sqlfn.Expr, error) {
 	if f.Over == nil {
 		owner := b.aggregateOwner(s, f)
+		if owner != s && (owner.agg == nil || !owner.agg.active) {
+			return sqlfn.Expr{}, b.fail(f, 147)
+		}
+		if owner != s {
+			b.shared.outerAggregates++
+		}
 		if err := b.aggregateAllowed(owner, f); err != nil {
 			return sqlfn.Expr{}, err
 		}
 		owner.agg.seen = true
 		owner.inAggregate++
 		defer func() { owner.inAggregate-- }()
+	}
+	if f.Over != nil && (s == nil || s.clause != inSelect && s.clause != inOrder) {
+		return sqlfn.Expr{}, b.fail(f, 4108)
+	}
+	if len(f.Args) == 0 {
+		return sqlfn.Expr{}, b.fail(f, 174, strings.ToLower(name), 1)
 	}
 	var args []sqlfn.Expr
 	for i, a := range f.Args {
@@ -152,7 +164,7 @@ func (b *binder) aggregateOwner(s *scope, f *ast.Func) *scope {
 			return true
 		})
 	}
-	if owner == nil || owner.agg == nil || !owner.agg.active {
+	if owner == nil {
 		return s
 	}
 	return owner

@@ -208,7 +208,7 @@ func (b *binder) selectQuery(outer *scope, e *ast.Select) (*query, error) {
 		return nil, err
 	}
 	defer func() { b.ctes = b.ctes[:len(b.ctes)-len(e.With)] }()
-	q, err := b.queryBody(outer, e.Body)
+	q, err := b.queryBody(outer, e.Body, e.OrderBy)
 	if err != nil {
 		return nil, err
 	}
@@ -222,10 +222,10 @@ func (b *binder) selectQuery(outer *scope, e *ast.Select) (*query, error) {
 	return b.forXML(q, e)
 }
 
-func (b *binder) queryBody(outer *scope, e ast.Query) (*query, error) {
+func (b *binder) queryBody(outer *scope, e ast.Query, order []ast.OrderItem) (*query, error) {
 	switch e := e.(type) {
 	case *ast.SelectSpec:
-		k, err := b.block(outer, e)
+		k, err := b.block(outer, e, order)
 		return &query{block: k}, err
 	case *ast.SetOp:
 		return b.setOp(outer, e)
@@ -234,11 +234,11 @@ func (b *binder) queryBody(outer *scope, e ast.Query) (*query, error) {
 }
 
 func (b *binder) setOp(outer *scope, e *ast.SetOp) (*query, error) {
-	l, err := b.queryBody(outer, e.Left)
+	l, err := b.queryBody(outer, e.Left, nil)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.queryBody(outer, e.Right)
+	r, err := b.queryBody(outer, e.Right, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -267,8 +267,8 @@ func (b *binder) setOp(outer *scope, e *ast.SetOp) (*query, error) {
 	return q, nil
 }
 
-// block binds one SELECT.
-func (b *binder) block(outer *scope, e *ast.SelectSpec) (*block, error) {
+// block binds one SELECT; order is the ORDER BY after it, whose aggregates make it group too.
+func (b *binder) block(outer *scope, e *ast.SelectSpec, order []ast.OrderItem) (*block, error) {
 	if e.GroupKind != "" {
 		return nil, b.refuse(e, "GROUP BY "+e.GroupKind)
 	}
@@ -291,7 +291,7 @@ func (b *binder) block(outer *scope, e *ast.SelectSpec) (*block, error) {
 	if err := b.groupBy(k, e); err != nil {
 		return nil, err
 	}
-	k.grouped = len(e.GroupBy) > 0 || e.Having != nil || hasAggregate(e.Items)
+	k.grouped = len(e.GroupBy) > 0 || e.Having != nil || hasAggregate(e.Items) || ordersByAggregate(order)
 	s.agg.active = k.grouped
 	s.clause = inSelect
 	if err := b.items(k, e); err != nil {
@@ -302,10 +302,10 @@ func (b *binder) block(outer *scope, e *ast.SelectSpec) (*block, error) {
 		if k.having, err = b.cond(s, e.Having); err != nil {
 			return nil, err
 		}
-		if len(k.group) == 0 && !hasAggregate(e.Items) { // SQLite wants to see an aggregate before it takes HAVING
-			x := &k.items[0].expr
-			x.SQL, x.Nullable = "iif(count(*) >= 0, "+x.SQL+", NULL)", true
-		}
+	}
+	if k.grouped && len(k.group) == 0 && !hasAggregate(e.Items) { // SQLite wants to see an aggregate in the select list
+		x := &k.items[0].expr
+		x.SQL, x.Nullable = "iif(count(*) >= 0, "+x.SQL+", NULL)", true
 	}
 	return k, nil
 }

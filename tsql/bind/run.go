@@ -43,7 +43,7 @@ func (x *execution) each(s statement, input []sqltype.Value, f func(*sqlite3.Stm
 func (x *execution) eachThen(s statement, input []sqltype.Value, f func(*sqlite3.Stmt) error, then func(*sqlite3.Conn)) error {
 	st, err := x.Conn.Stmt(s.sql)
 	if err != nil {
-		return x.fail(nil, fmt.Errorf("prepare %s: %w", s.sql, err))
+		return x.unplanned(fmt.Errorf("prepare %s: %w", s.sql, err))
 	}
 	if err = x.bind(st, s.args, input); err == nil {
 		for st.Step() {
@@ -66,6 +66,16 @@ func (x *execution) eachThen(s statement, input []sqltype.Value, f func(*sqlite3
 	st.Reset()
 	st.ClearBindings()
 	return err
+}
+
+// unplanned is the error of text that SQLite does not take: too deep, too wide, or made wrongly by this package. The cause
+// is for the log.
+func (x *execution) unplanned(err error) error {
+	var e *sqlite3.Error
+	if errors.As(err, &e) && e.Code() == sqlite3.ERROR {
+		return sqlerr.New(8624).WithLine(x.plan.Line).WithCause(err)
+	}
+	return x.fail(nil, err)
 }
 
 func (x *execution) bind(st *sqlite3.Stmt, args []Arg, input []sqltype.Value) error {

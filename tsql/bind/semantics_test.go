@@ -47,6 +47,8 @@ func TestGrouping(t *testing.T) {
 	d.fails("SELECT *, COUNT(*) FROM customers", 8120)
 	d.fails("SELECT city FROM customers GROUP BY city, COUNT(*)", 144)
 	d.fails("SELECT city FROM customers GROUP BY 1", 164)
+	d.fails("SELECT id FROM customers ORDER BY MAX(id)", 8120)
+	d.fails("DELETE FROM orders WHERE amount = (SELECT MAX(amount))", 147)
 }
 
 func TestOrder(t *testing.T) {

@@ -94,6 +94,14 @@ func hasAggregate(items []ast.SelectItem) bool {
 	return found
 }
 
+func ordersByAggregate(order []ast.OrderItem) bool {
+	items := make([]ast.SelectItem, len(order))
+	for i, o := range order {
+		items[i].Expr = o.Expr
+	}
+	return hasAggregate(items)
+}
+
 // variables lists the local variables that e reads, subqueries left out.
 func variables(e ast.Expr, add func(name string)) {
 	walk(e, func(e ast.Expr) bool {
