@@ -163,6 +163,7 @@ func TestCutsWhileSeedingAndStreaming(t *testing.T) {
 		eventually(t, "streaming again", inPhase(m, "DAG_sales", agcore.PhaseSynchronizing))
 	}
 	n := stop()
+	s.exec("sales", "UPDATE t_1 SET v = hex(randomblob(200))") // one commit of several batches
 	caughtUp(t, s, m, "sales")
 	if got, want := m.count("sales"), s.count("sales"); got != want || want < 20_000+n {
 		t.Errorf("the copy has %d rows, the source %d, %d were acknowledged", got, want, n)

@@ -18,7 +18,7 @@ import (
 	"linkspan/storage"
 )
 
-// batchBytes is the most log in one message, but for a single larger commit.
+// batchBytes is the most log in one message.
 const batchBytes = 4 << 20
 
 // holdEvery is how often the LSN that the log is held from is stored; what is stored may be older than what is held.
@@ -190,9 +190,6 @@ func (l *link) ship(ctx context.Context, db *storage.DB, r *storage.LogReader, w
 		}
 		if at := l.move.acknowledged(); !at.IsZero() && !seeding {
 			r.Acknowledge(at)
-		}
-		if cap(buf) > 4*batchBytes {
-			buf = nil
 		}
 	}
 }

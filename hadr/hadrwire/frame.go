@@ -45,12 +45,10 @@ const (
 	// MaxPageSize bounds the page size that a chunk may have.
 	MaxPageSize = 64 << 10
 	maxChunk    = MaxChunkPages*(8192+32) + 1<<10
-	// MaxBatch is the most records in one LogBatch: one transaction of the largest size.
-	MaxBatch = 1<<30 + 128<<20
+	// MaxBatch is the most bytes of records in one LogBatch; a larger commit comes in several.
+	MaxBatch = 16 << 20
 	// step is how much is allocated ahead of the bytes that really come.
 	step = 1 << 20
-	// keep is the largest buffer that is kept for the next message.
-	keep = 16 << 20
 )
 
 func (t Type) limit() int {
@@ -124,9 +122,6 @@ func (r *Reader) Next() (Message, error) {
 // fill reads n bytes into r.buf, allocating no more than step ahead of what has come.
 func (r *Reader) fill(n int) error {
 	r.buf = r.buf[:0]
-	if cap(r.buf) > keep && n < keep {
-		r.buf = nil // one huge transaction need not be remembered
-	}
 	for len(r.buf) < n {
 		m := min(n-len(r.buf), max(step, len(r.buf)))
 		if cap(r.buf) < len(r.buf)+m {

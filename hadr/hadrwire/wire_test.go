@@ -102,7 +102,7 @@ func TestLimits(t *testing.T) {
 	}
 	for name, b := range map[string][]byte{
 		"no type": head(1, 0), "unknown type": head(1, 200), "empty": head(0, hadrwire.TypeHello), "large hello": head(1<<20, hadrwire.TypeHello),
-		"large batch": head(1<<31, hadrwire.TypeLogBatch), "not a hello": append(head(11, hadrwire.TypeHello), "GET / HTTP"...),
+		"large batch": head(2*hadrwire.MaxBatch, hadrwire.TypeLogBatch), "not a hello": append(head(11, hadrwire.TypeHello), "GET / HTTP"...),
 	} {
 		if _, err := hadrwire.NewReader(bytes.NewReader(b)).Next(); !errors.Is(err, hadrwire.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -112,7 +112,7 @@ func TestLimits(t *testing.T) {
 
 // A length that is allowed, of bytes that never come, costs no more than the step ahead.
 func TestAnnouncedLengthsAreNotBelieved(t *testing.T) {
-	frame := append(binary.LittleEndian.AppendUint32(nil, 1<<30), byte(hadrwire.TypeLogBatch))
+	frame := append(binary.LittleEndian.AppendUint32(nil, hadrwire.MaxBatch), byte(hadrwire.TypeLogBatch))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if _, err := hadrwire.NewReader(bytes.NewReader(frame)).Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
