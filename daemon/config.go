@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
 
 	"gopkg.in/yaml.v3"
+
+	"linkspan/sqltype"
 )
 
 // The kinds of instance.
@@ -33,7 +37,7 @@ type Config struct {
 	Dir string `yaml:"dir"`
 	// Listen is the TDS address, "host:port"; port 0 picks a free one.
 	Listen string `yaml:"listen"`
-	// Addresses are what LISTENER_IP = ALL of a mirroring endpoint means; by default the host of Listen.
+	// Addresses are the IP addresses that LISTENER_IP = ALL of a mirroring endpoint means; by default the host of Listen.
 	Addresses []string `yaml:"addresses"`
 	// MirroringPort is the port of a managed instance's own endpoint; 0 picks a free one. Nil means 5022.
 	MirroringPort *int `yaml:"mirroringPort"`
@@ -55,8 +59,6 @@ type Config struct {
 	CA string `yaml:"ca"`
 	// ARM is the ARM endpoint of a managed instance; nil for none.
 	ARM *ARMConfig `yaml:"arm"`
-	// Metrics is a loopback address for Prometheus metrics, "" for none.
-	Metrics string `yaml:"metrics"`
 }
 
 // ARMConfig describes the ARM endpoint.
@@ -85,8 +87,14 @@ func LoadConfig(file string) (Config, error) {
 	var c Config
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil {
+	switch err := d.Decode(&c); {
+	case errors.Is(err, io.EOF):
+		return Config{}, fmt.Errorf("configuration %s is empty", file)
+	case err != nil:
 		return Config{}, fmt.Errorf("configuration %s: %w", file, err)
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("configuration %s holds more than one document: one file describes one instance", file)
 	}
 	base := filepath.Dir(file)
 	for _, p := range []*string{&c.Dir, &c.Credentials, &c.CA} {
@@ -120,7 +128,7 @@ func (c *Config) fillDefaults() {
 		c.MirroringPort = &port
 	}
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && len(c.Addresses) == 0 {
-		c.Addresses = []string{host}
+		c.Addresses = []string{listenerAddress(host)}
 	}
 	if a := c.ARM; a != nil {
 		setDefault(&a.Listen, "localhost:8443")
@@ -130,6 +138,18 @@ func (c *Config) fillDefaults() {
 		setDefault(&a.ResourceGroup, "linkspan")
 		setDefault(&a.Location, "local")
 		setDefault(&a.Credentials, filepath.Join(c.Dir, "arm.json"))
+	}
+}
+
+// listenerAddress is the IP address of a port's host, or the host where that is a name that only the user can tell.
+func listenerAddress(host string) string {
+	switch host {
+	case "":
+		return "0.0.0.0"
+	case "localhost":
+		return "127.0.0.1"
+	default:
+		return host
 	}
 }
 
@@ -160,6 +180,14 @@ func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		bad("listen: %v", err)
 	}
+	for _, a := range c.Addresses {
+		if _, err := netip.ParseAddr(a); err != nil {
+			bad("addresses: %q is no IP address", a)
+		}
+	}
+	if _, ok := sqltype.LookupCollation(c.Collation); !ok {
+		bad("collation %q is not known; docs/parity.md lists those that are", c.Collation)
+	}
 	if c.Durability != "full" && c.Durability != "none" {
 		bad("durability %q: \"full\" or \"none\"", c.Durability)
 	}
@@ -178,11 +206,19 @@ func (c Config) Validate() error {
 		if c.Kind != KindManagedInstance {
 			bad("arm: only a managed instance has an ARM endpoint")
 		}
-		for name, id := range map[string]string{"tenant": c.ARM.Tenant, "subscription": c.ARM.Subscription, "clientId": c.ARM.ClientID} {
-			if !guid.MatchString(id) {
-				bad("arm: %s %q is no GUID", name, id)
-			}
-		}
+		problems = append(problems, c.ARM.validate()...)
 	}
 	return errors.Join(problems...)
+}
+
+func (a *ARMConfig) validate() (problems []error) {
+	if _, _, err := net.SplitHostPort(a.Listen); err != nil {
+		problems = append(problems, fmt.Errorf("arm: listen: %w", err))
+	}
+	for _, id := range []struct{ name, value string }{{"tenant", a.Tenant}, {"subscription", a.Subscription}, {"clientId", a.ClientID}} {
+		if !guid.MatchString(id.value) {
+			problems = append(problems, fmt.Errorf("arm: %s %q is no GUID", id.name, id.value))
+		}
+	}
+	return problems
 }

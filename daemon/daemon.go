@@ -72,6 +72,9 @@ func (d *Daemon) start(ctx context.Context) error {
 		if creds, err = openSecret(c.Credentials, freshSQL); err != nil {
 			return err
 		}
+		if creds.Password == "" {
+			return fmt.Errorf("credentials file %s has no password", c.Credentials)
+		}
 	}
 	if d.instance, err = instance.Open(ctx, d.instanceOptions(creds)); err != nil {
 		return err

@@ -42,25 +42,34 @@ const caKeyFile = "ca-key.pem"
 // openAuthority reads ca.pem and ca-key.pem in dir, or makes them. now is the current time.
 func openAuthority(dir string, now time.Time) (*authority, error) {
 	certFile, keyFile := filepath.Join(dir, arm.CAFile), filepath.Join(dir, caKeyFile)
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-	switch {
-	case err == nil:
-		return loadedAuthority(pair, certFile)
-	case errors.Is(err, fs.ErrNotExist):
+	if _, err := os.Stat(certFile); errors.Is(err, fs.ErrNotExist) {
 		return makeAuthority(dir, certFile, keyFile, now)
-	default:
-		return nil, fmt.Errorf("read certificate authority %s: %w", certFile, err)
 	}
+	a, err := loadAuthority(certFile, keyFile, now)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority %s: %w; remove it and %s, and a new one is made at the next start, which clients have to be told of", certFile, err, keyFile)
+	}
+	return a, nil
 }
 
-func loadedAuthority(pair tls.Certificate, file string) (*authority, error) {
+func loadAuthority(certFile, keyFile string, now time.Time) (*authority, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPrivate(keyFile); err != nil {
+		return nil, err
+	}
 	cert, err := x509.ParseCertificate(pair.Certificate[0])
 	if err != nil {
-		return nil, fmt.Errorf("read certificate authority %s: %w", file, err)
+		return nil, err
 	}
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok || !cert.IsCA {
-		return nil, fmt.Errorf("%s is not a certificate authority with an EC key made by linkspan: remove it with ca-key.pem, and a new one is made", file)
+	switch {
+	case !ok || !cert.IsCA:
+		return nil, errors.New("it is not an authority with an EC key, as made here")
+	case now.Before(cert.NotBefore) || !now.Before(cert.NotAfter):
+		return nil, fmt.Errorf("it is valid from %s to %s", cert.NotBefore.Format(time.RFC3339), cert.NotAfter.Format(time.RFC3339))
 	}
 	return &authority{cert: cert, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})}, nil
 }
@@ -97,7 +106,7 @@ func makeAuthority(dir, certFile, keyFile string, now time.Time) (*authority, er
 	if err := writeSecret(keyFile, keyPEM); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(certFile, certPEM, 0o644); err != nil { //nolint:gosec // public by nature
+	if err := writeWhole(certFile, certPEM, 0o644); err != nil { // public by nature
 		return nil, err
 	}
 	cert, err := x509.ParseCertificate(der)

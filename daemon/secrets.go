@@ -73,7 +73,10 @@ func checkPrivate(file string) error {
 }
 
 // writeSecret writes a file that only its owner can read, in one step.
-func writeSecret(file string, content []byte) error {
+func writeSecret(file string, content []byte) error { return writeWhole(file, content, 0o600) }
+
+// writeWhole writes a file so that a crash leaves all of it or nothing.
+func writeWhole(file string, content []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
@@ -82,10 +85,13 @@ func writeSecret(file string, content []byte) error {
 		return err
 	}
 	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	if err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
 		return errors.Join(err, os.Remove(tmp.Name()))
 	}
-	return os.Rename(tmp.Name(), file)
+	return nil
 }
 
 // randomSecret is 24 random bytes in base64url, with the character classes that password policies ask for.
