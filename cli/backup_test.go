@@ -356,3 +356,32 @@ func TestRealChainsByCommand(t *testing.T) {
 		}
 	}
 }
+
+func TestSourceAddresses(t *testing.T) {
+	for args, says := range map[string]string{
+		"smb://user:secret@server/share":                    "credentials do not belong in an address",
+		"https://a.blob.core.windows.net/c?sv=1&sig=secret": "credentials do not belong in an address",
+		"ftp://server/folder":                               "ftp:// is not a source",
+		"https://a.blob.core.windows.net/":                  "names no container",
+		"http://a.blob.core.windows.net/backups":            "must begin with https",
+	} {
+		t.Setenv("LINKSPAN_BLOB_SAS", "sv=1")
+		if code, _, errOut := run(t, "backup", "chain", args); code != ExitUsage || !strings.Contains(errOut, says) || strings.Contains(errOut, "secret") {
+			t.Errorf("%s: exit %d: %s", args, code, errOut)
+		}
+	}
+	name := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(name, []byte("x\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("LINKSPAN_SMB_PASSWORD_FILE", name)
+	if code, _, errOut := run(t, "backup", "chain", "smb://127.0.0.1:1/share"); code != ExitFailed || !strings.Contains(errOut, "others may read") {
+		t.Errorf("a password file that others may read: exit %d: %s", code, errOut)
+	}
+	if err := os.Chmod(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errOut := run(t, "backup", "chain", "smb://127.0.0.1:1/share"); code != ExitFailed || !strings.Contains(errOut, "reach file server 127.0.0.1:1") {
+		t.Errorf("an unreachable server: exit %d: %s", code, errOut)
+	}
+}
