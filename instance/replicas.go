@@ -40,8 +40,9 @@ func (in *Instance) openReplicas(ctx context.Context) error {
 	in.views.add(in.databaseViews()...)
 	in.views.add(in.loginViews()...)
 	in.views.add(in.sessionViews()...)
+	in.views.add(in.serverViews()...)
 	in.msdb = viewSet{}
-	in.msdb.add(in.backupSet())
+	in.msdb.add(in.backupSet(), in.backupMediaFamily())
 	return nil
 }
 

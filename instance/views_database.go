@@ -2,9 +2,7 @@ package instance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"linkspan/lsn"
@@ -193,20 +191,8 @@ func (in *Instance) backupSet() rel.View {
 		col("backup_size", sqltype.Type{Kind: sqltype.Decimal, Prec: 20}), col("database_name", tSysname), col("server_name", tSysname),
 		col("is_copy_only", tBit), col("recovery_model", tDesc))
 	v.Rows = rows(func(ctx context.Context, _ rel.Scope) ([][]sqltype.Value, error) {
-		docs, err := in.docs.Load(ctx, kindBackupSet)
-		if err != nil {
-			return nil, err
-		}
-		var sets []backupDoc
-		for name, b := range docs {
-			var d backupDoc
-			if err := json.Unmarshal(b, &d); err != nil {
-				return nil, fmt.Errorf("read backup history %s: %w", name, err)
-			}
-			sets = append(sets, d)
-		}
-		slices.SortFunc(sets, func(a, b backupDoc) int { return a.ID - b.ID })
-		return in.backupRows(sets), nil
+		sets, err := in.backupHistory(ctx)
+		return in.backupRows(sets), err
 	})
 	return v
 }
