@@ -60,6 +60,7 @@ func runVerify(c *cobra.Command, paths []string, asJSON bool) error {
 	}
 	p.done()
 	missingStripes(all)
+	checkStripes(all)
 	if asJSON {
 		err = printJSON(c.OutOrStdout(), verifyDocument(all))
 	} else {
@@ -133,6 +134,20 @@ func missingStripes(all []verified) {
 		if len(missing) > 0 {
 			v.stripes = fmt.Sprintf("stripe %d of %d; stripe %s was not given, and none restores without the others", m.Sequence, m.Count, strings.Join(missing, ", "))
 		}
+	}
+}
+
+// checkStripes checks what the stripes of each complete media set show together.
+func checkStripes(all []verified) {
+	sets := map[bak.GUID][]bak.Stripe{}
+	for _, v := range all {
+		if v.report != nil && v.stripes == "" {
+			id := v.media.Family.MediaSet
+			sets[id] = append(sets[id], bak.Stripe{Media: v.media, Report: v.report})
+		}
+	}
+	for _, stripes := range sets {
+		bak.CheckStripes(stripes)
 	}
 }
 

@@ -214,9 +214,12 @@ func (d *Database) layOut(t *Table) {
 		if c := compressionNames[rs.compression]; c != "" && (t.Compression == "" || t.Compression == "NONE") {
 			t.Compression = c
 		}
-		if rs.compression > 2 {
+		switch {
+		case rs.compression > 2:
 			t.Unread = "its rows are in a columnstore"
 			return
+		case rs.compression > 0:
+			t.Unread = "its rows are stored with " + t.Compression + " compression, which is not read"
 		}
 		d.layOutRowset(t, rs)
 	}

@@ -117,7 +117,7 @@ func (d *Database) boot() error {
 	d.Name = trimName(utf16String(rec[bootName : bootName+bootNameLength]))
 	first := pageIDAt(rec[bootAllocUnits:])
 	if err := d.readAllocUnits(s, first); err != nil {
-		return fmt.Errorf("read allocation units from %v: %w", first, err)
+		return fmt.Errorf("read allocation units from %v: %w (so it looks when the database is encrypted: pages under TDE are not read)", first, err)
 	}
 	if err := d.readRowsets(s); err != nil {
 		return fmt.Errorf("read rowsets: %w", err)

@@ -203,6 +203,7 @@ func schemaDatabase() *baktest.Database {
 			{Schema: "sales", Name: "child", Columns: []baktest.Column{{Name: "id", XType: 56, NotNull: true}, {Name: "parent_id", XType: 56}}, Key: []string{"parent_id", "id"},
 				References: map[string]string{"parent_id": "parent"}, Rows: []baktest.Row{{Values: []any{int64(1), int64(2)}}}},
 			{Schema: "dbo", Name: "facts", Columns: idAndName, Columnstore: true},
+			{Schema: "dbo", Name: "packed", Columns: idAndName, Compression: 2},
 			{Schema: "dbo", Name: "odd", Columns: []baktest.Column{{Name: "id", XType: 56}, {Name: "strange", XType: 200, Len: 4}}, Rows: []baktest.Row{{Values: []any{int64(7), []byte("?")}}}},
 		},
 		Modules: []baktest.Module{{Schema: "dbo", Name: "v", Type: "V ", Text: "create view v as select 1"}, {Schema: "sales", Name: "p", Type: "P ", Text: "create procedure p as print 'größer als ø €'"},
@@ -216,7 +217,7 @@ func TestSchemaObjects(t *testing.T) {
 	for _, tab := range d.Tables {
 		names = append(names, tab.Schema+"."+tab.Name)
 	}
-	if diff := cmp.Diff([]string{"dbo.facts", "dbo.odd", "dbo.parent", "sales.child"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"dbo.facts", "dbo.odd", "dbo.packed", "dbo.parent", "sales.child"}, names); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
 	}
 	parent, child := find(t, d, "parent"), find(t, d, "[sales].[child]")
@@ -256,6 +257,9 @@ func TestWhatIsNotReadIsNamed(t *testing.T) {
 	d := open(t, schemaDatabase())
 	if err := d.Scan(find(t, d, "facts"), nil); err == nil || !strings.Contains(err.Error(), "columnstore") {
 		t.Errorf("columnstore: %v", err)
+	}
+	if _, err := d.Count(find(t, d, "packed")); err == nil || !strings.Contains(err.Error(), "PAGE compression") {
+		t.Errorf("compressed: %v", err)
 	}
 	odd := find(t, d, "odd")
 	if got := rows(t, d, "odd"); len(got) != 1 || got[0][0] != "7" || len(got[0]) != 1 || !strings.Contains(odd.Columns[1].Unread, "200") {
