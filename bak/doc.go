@@ -7,7 +7,7 @@
 //	TAPE SFMB  SSET VOLB MSCI MSDA… MSTL… MSLS SFMB ESET ESET SFMB  SSET …
 //
 // What the fields mean was found on real files (SQL Server 2005 to 2022) and is listed, with what is only inferred and
-// what is unknown, in docs/parity.md. A field we cannot locate is shown as unknown, never guessed.
+// what is unknown, in docs/backups.md. A field we cannot locate is shown as unknown, never guessed.
 //
 // The package is pure: bytes come through io.Reader or io.ReaderAt, nothing is opened, no clock is read and no
 // goroutine is started. Work that may run on many cores (see Verification) is handed out as independent units.

@@ -154,7 +154,7 @@ func (h *Header) HasChecksums() bool { return h.Flags&FlagChecksums != 0 }
 // CopyOnly reports whether the backup was taken WITH COPY_ONLY (inferred from the flag).
 func (h *Header) CopyOnly() bool { return h.Flags&FlagCopyOnly != 0 }
 
-// Layout of the SCIN record of the configuration stream; reference: docs/parity.md.
+// Layout of the SCIN record of the configuration stream; reference: docs/backups.md.
 const (
 	scinFixed     = 344 // bytes up to the first string in SQL Server 2005
 	scinSizeAgain = 344

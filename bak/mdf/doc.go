@@ -7,7 +7,7 @@
 // What is read is the state of the pages when the backup was taken. An online backup is fuzzy: changes made while it ran
 // are complete only after the log at its end was replayed, which this package does not do. Label says so.
 //
-// The layouts are those of SQL Server 2005 to 2022 as found in real files; docs/parity.md lists what is read, what is
+// The layouts are those of SQL Server 2005 to 2022 as found in real files; docs/backups.md lists what is read, what is
 // named and not read (columnstore, memory-optimised tables, FILESTREAM, TDE), and what is inferred.
 //
 // The package is pure: it reads through io.ReaderAt, and every offset, count and chain that a page names is bounded by
