@@ -85,10 +85,28 @@ func (l *link) follow(ctx context.Context, gen uint64, s *endpoint.Session) erro
 	default:
 		return fmt.Errorf("ask for log after %v: %w", after, errors.Join(err, errUnexpected))
 	}
+	if err := showTail(ctx, db, after); err != nil {
+		return err
+	}
 	l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.LogStarted}) })
 	l.move.begin(db.Hardened(), db.Published(), l.m.now())
 	f := &follower{l: l, db: db, gen: gen, wake: make(chan struct{}, 1)}
 	return f.run(ctx, r, stream.Close)
+}
+
+// showTail shows what was appended before the last connection broke and not shown any more. That the source took after
+// for an LSN of its own log says that it had hardened all up to there: nothing else is ever sent.
+func showTail(ctx context.Context, db *storage.DB, after lsn.LSN) error {
+	if !db.Published().Less(after) {
+		return nil
+	}
+	if err := db.WaitDurable(ctx, after); err != nil {
+		return fmt.Errorf("harden log up to %v: %w", after, err)
+	}
+	if err := db.Publish(after, storage.Digest{}); err != nil { // AppendLog compared the digests of the commits
+		return fmt.Errorf("show version %v: %w", after, err)
+	}
+	return nil
 }
 
 var errUnexpected = errors.New("unexpected answer")
