@@ -17,7 +17,9 @@ type Column struct {
 	// Identity makes it an identity column; Default is the text of its default.
 	Identity bool
 	Default  string
-	// Dropped columns take room in rows and are in no table; Added ones are missing from the first rows, see Row.
+	// Added is the value (a sql_variant) that rows written before the column was added have there.
+	Added []byte
+	// Dropped columns take room in rows and are in no table.
 	Dropped bool
 }
 

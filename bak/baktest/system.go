@@ -10,7 +10,7 @@ const (
 	sysRsCols, sysRowsets, sysAllocUnits, sysOwners     = 3, 5, 7, 27
 	sysSchObjs, sysColPars, sysXProps, sysScalarTypes   = 34, 41, 49, 50
 	sysIdxStats, sysIsCols, sysObjValues, sysClsObjs    = 54, 55, 60, 64
-	sysSingleObjRefs                                    = 74
+	sysSingleObjRefs, sysSEObjValues                    = 74, 9
 	maxKind, identityBit, notNull, shipped, schemaClass = -1, 4, 1, 1, 50
 )
 
@@ -28,6 +28,7 @@ var systemColumns = map[int]struct{ name, columns string }{
 	sysIsCols:        {"sysiscols", "idmajor:i idminor:i subid:i status:i intprop:i tinyprop1:t tinyprop2:t"},
 	sysObjValues:     {"sysobjvalues", "valclass:t objid:i subobjid:i valnum:i value:x imageval:V"},
 	sysClsObjs:       {"sysclsobjs", "class:t id:i name:n status:i type:2 intprop:i created:d modified:d"},
+	sysSEObjValues:   {"sysseobjvalues", "valclass:t id:b subid:b valnum:i value:x imageval:V"},
 	sysSingleObjRefs: {"syssingleobjrefs", "class:t depid:i depsubid:i indepid:i indepsubid:i status:i"},
 }
 
@@ -59,6 +60,9 @@ func (m *image) describe(table int, columns []Column) {
 		m.put(sysRsCols, rowsetOf(table), number, number, int64(0), int64(c.XType), int64(0), int64(0), int64(0), st, int64(uint16(int16(p.offset))), int64(i+1), int64(p.bitPos), nil)
 		if c.Dropped {
 			continue
+		}
+		if c.Added != nil {
+			m.put(sysSEObjValues, int64(1), rowsetOf(table), number, int64(0), c.Added, nil)
 		}
 		status := int64(0)
 		if c.NotNull {
@@ -181,11 +185,11 @@ func (m *image) modules(d *Database) {
 
 // systemTables writes the system tables and gives the first page of the allocation units.
 func (m *image) systemTables() uint32 {
-	for _, t := range []int{sysRsCols, sysRowsets, sysAllocUnits, sysOwners, sysSchObjs, sysColPars, sysXProps, sysScalarTypes, sysIdxStats, sysIsCols, sysObjValues, sysClsObjs, sysSingleObjRefs} {
+	for _, t := range []int{sysRsCols, sysRowsets, sysAllocUnits, sysOwners, sysSchObjs, sysColPars, sysXProps, sysScalarTypes, sysIdxStats, sysIsCols, sysObjValues, sysClsObjs, sysSingleObjRefs, sysSEObjValues} {
 		m.put(sysSchObjs, int64(t), systemColumns[t].name, int64(4), int64(0), int64(shipped), "S ", int64(0), int64(1), int64(0), int64(0), int64(0))
 		m.describe(t, columnsOf(t))
 	}
-	for _, t := range []int{sysOwners, sysSchObjs, sysColPars, sysXProps, sysScalarTypes, sysIdxStats, sysIsCols, sysObjValues, sysClsObjs, sysSingleObjRefs, sysRsCols} {
+	for _, t := range []int{sysOwners, sysSchObjs, sysColPars, sysXProps, sysScalarTypes, sysIdxStats, sysIsCols, sysObjValues, sysClsObjs, sysSingleObjRefs, sysSEObjValues, sysRsCols} {
 		first, _ := m.write(columnsOf(t), m.system[t], false)
 		m.rowset(t, 1, 0, first, 0, len(m.system[t]))
 	}

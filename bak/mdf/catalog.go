@@ -77,6 +77,23 @@ type Identity struct {
 	Used bool
 }
 
+// addedColumn is a column of a rowset.
+type addedColumn struct {
+	rowset int64
+	column int
+}
+
+// readAdded reads the values that rows written before a column was added have there: since SQL Server 2012 adding a
+// column with a default need not touch the rows (inferred: no sample has such a column).
+func (d *Database) readAdded() error {
+	return d.each("sysseobjvalues", func(r systemRow) error {
+		if v := r.value("value"); v.Valid {
+			d.added[addedColumn{r.value("id").N, r.int("subid")}] = v
+		}
+		return nil
+	})
+}
+
 // Status bits of syscolpars.
 const (
 	columnNotNull    = 0x1
@@ -247,7 +264,10 @@ func (d *Database) layOutRowset(t *Table, rs rowset) {
 			c.Unread = err.Error()
 			continue
 		}
-		f.page = d.codePage(c.collation)
+		f.page, f.required = d.codePage(c.collation), !c.Nullable
+		if v, ok := d.added[addedColumn{rs.id, c.id}]; ok && v.K == f.typ.Kind {
+			f.missing = v
+		}
 		fields, places = append(fields, f), append(places, i)
 	}
 	t.fields, t.stored = append(t.fields, fields), places

@@ -32,6 +32,7 @@ type Database struct {
 	rowsets map[int][]rowset // by object number
 	allocs  map[int64][]allocation
 	columns map[int64][]storedColumn // by rowset
+	added   map[addedColumn]sqltype.Value
 	base    map[string]*systemTable
 }
 
@@ -79,7 +80,7 @@ const (
 // Open reads the system tables of the database whose pages are in p.
 func Open(p *Pages, o Options) (*Database, error) {
 	d := &Database{pages: p, o: o.withDefaults(), schemas: map[int]string{}, types: map[int]userType{}, objects: map[int]*object{},
-		rowsets: map[int][]rowset{}, allocs: map[int64][]allocation{}, columns: map[int64][]storedColumn{}, base: map[string]*systemTable{}}
+		rowsets: map[int][]rowset{}, allocs: map[int64][]allocation{}, columns: map[int64][]storedColumn{}, added: map[addedColumn]sqltype.Value{}, base: map[string]*systemTable{}}
 	if err := d.boot(); err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func Open(p *Pages, o Options) (*Database, error) {
 		what string
 		read func() error
 	}{
-		{"system tables", d.describeBase}, {"types", d.readTypes}, {"schemas", d.readSchemas}, {"objects", d.readObjects}, {"columns", d.readColumns},
+		{"system tables", d.describeBase}, {"types", d.readTypes}, {"schemas", d.readSchemas}, {"objects", d.readObjects}, {"values of added columns", d.readAdded}, {"columns", d.readColumns},
 		{"indexes", d.readIndexes}, {"constraints", d.readConstraints}, {"modules", d.readModules}, {"principals", d.readPrincipals}, {"extended properties", d.readProperties},
 	} {
 		if err := step.read(); err != nil {

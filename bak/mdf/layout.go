@@ -65,8 +65,10 @@ type field struct {
 	// nullBit is the column's bit in the null bitmap, from 1; bitPos the place of a bit column in its byte.
 	nullBit, bitPos int
 	page            codePage
-	// missing is the value for records written before the column was added.
-	missing sqltype.Value
+	// missing is the value for records written before the column was added; it is NULL unless the column was added with
+	// a default. required columns have no NULL.
+	missing  sqltype.Value
+	required bool
 }
 
 // fixedSize is the length of a fixed-length type whose declared length is n bytes.

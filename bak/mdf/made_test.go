@@ -157,6 +157,17 @@ func TestColumnsDroppedAndAdded(t *testing.T) {
 	if diff := cmp.Diff(want, rows(t, d, "t")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
+	tab.Columns[4].NotNull, tab.Columns[4].Added = true, []byte{56, 1, 42, 0, 0, 0}
+	d = open(t, &baktest.Database{Name: "d", Tables: []baktest.Table{tab}})
+	want[0][2] = "42"
+	if diff := cmp.Diff(want, rows(t, d, "t")); diff != "" {
+		t.Errorf("with a default (-want +got):\n%s", diff)
+	}
+	tab.Columns[4].Added = nil
+	d = open(t, &baktest.Database{Name: "d", Tables: []baktest.Table{tab}})
+	if err := d.Scan(find(t, d, "t"), func([]sqltype.Value) error { return nil }); err == nil || !strings.Contains(err.Error(), "before the column was added") {
+		t.Errorf("a value that is not found: %v", err)
+	}
 }
 
 func pattern(n int) []byte {

@@ -15,7 +15,7 @@ func (s *scanner) value(r *record, f *field) (sqltype.Value, error) {
 	if f.nullBit > 0 {
 		null, absent := r.isNull(f.nullBit)
 		if absent {
-			return f.missing, nil
+			return f.absent()
 		}
 		if null {
 			return sqltype.NullOf(f.typ.Kind), nil
@@ -23,7 +23,7 @@ func (s *scanner) value(r *record, f *field) (sqltype.Value, error) {
 	}
 	if f.variable < 0 {
 		if f.offset+f.size > len(r.fixed) {
-			return f.missing, nil
+			return f.absent()
 		}
 		b := r.fixed[f.offset : f.offset+f.size]
 		if f.xtype == xBit {
@@ -45,6 +45,14 @@ func (s *scanner) value(r *record, f *field) (sqltype.Value, error) {
 		}
 	}
 	return decode(f, b)
+}
+
+// absent is the value of a column in a record that was written before the column was added.
+func (f *field) absent() (sqltype.Value, error) {
+	if f.required && !f.missing.Valid {
+		return f.missing, fmt.Errorf("a row was written before the column was added, and the value it has there was not found")
+	}
+	return f.missing, nil
 }
 
 // decode reads a value of f's type from its bytes.
