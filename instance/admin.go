@@ -41,6 +41,10 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 		return a.checkpoint(ctx, c)
 	case *ast.Kill:
 		return a.kill(c, s)
+	case *ast.CreateLogin:
+		return a.in.createLogin(ctx, s)
+	case *ast.DropLogin:
+		return a.in.dropLogin(ctx, s)
 	case *ast.Permission:
 		return a.permission(s)
 	default:

@@ -28,6 +28,9 @@ type loginDoc struct {
 	Modified time.Time `json:"modified"`
 	Disabled bool      `json:"disabled,omitempty"`
 	Database string    `json:"defaultDatabase,omitempty"`
+	// Policy and Expiration are CHECK_POLICY and CHECK_EXPIRATION; the latter is shown and not acted on.
+	Policy     bool `json:"policy,omitempty"`
+	Expiration bool `json:"expiration,omitempty"`
 }
 
 // openLogins reads the logins and, at the first start, makes the administrator. A changed Options.Password renews the
@@ -51,7 +54,7 @@ func (in *Instance) openLogins(ctx context.Context) error {
 	case in.opts.Password == "", admin != nil && login.Verify(admin.Hash, in.opts.Password):
 		return nil
 	case admin == nil:
-		admin = &loginDoc{ID: 1, Name: in.opts.Administrator, SID: adminSID, Created: in.opts.Clock.Now().UTC(), Database: "master"}
+		admin = &loginDoc{ID: administratorID, Name: in.opts.Administrator, SID: adminSID, Created: in.opts.Clock.Now().UTC(), Database: "master"}
 	}
 	return in.setPassword(ctx, *admin, in.opts.Password)
 }
@@ -128,7 +131,7 @@ func (in *Instance) loginRows(sqlLogins bool) [][]sqltype.Value {
 		row := []sqltype.Value{vText(l.Name), vInt(l.ID), sqltype.BytesOf(sqltype.VarBinary, l.SID), sqltype.StringOf(sqltype.Char, "S"),
 			vText("SQL_LOGIN"), vBit(l.Disabled), vTime(l.Created), vTime(l.Modified), vText(l.Database), vText("us_english"), vNull(tInt)}
 		if sqlLogins {
-			row = append(row, vBit(false), vBit(false), sqltype.BytesOf(sqltype.VarBinary, l.Hash))
+			row = append(row, vBit(l.Policy), vBit(l.Expiration), sqltype.BytesOf(sqltype.VarBinary, l.Hash))
 		}
 		out = append(out, row)
 	}
