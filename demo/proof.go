@@ -82,12 +82,18 @@ func sabotage(ctx context.Context, dir, clone string) (file string, offset int64
 	if !errors.Is(err, storage.ErrDamaged) {
 		return file, offset, out.String(), fmt.Errorf("a flipped byte in %s was not found: %w", file, err)
 	}
-	return file, offset, firstLine(err.Error()), nil
+	return file, offset, strings.Join(findings(out.String()), "; "), nil
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
+// findings are the lines of a check that tell of damage, without the padding of a table.
+func findings(report string) []string {
+	var bad []string
+	for line := range strings.Lines(report) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[1] == "BAD" {
+			bad = append(bad, strings.Join(fields, " "))
+		}
+	}
+	return bad
 }
 
 // flipByte changes one bit in the middle of the largest file that holds pages.
