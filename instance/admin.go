@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
@@ -159,7 +160,10 @@ func (a admin) kill(c exec.Caller, s *ast.Kill) error {
 		if fmt.Sprint(x.ID()) != t {
 			continue
 		}
-		if x.ID() == c.Session {
+		switch {
+		case s.StatusOnly: // a rollback is over before anybody could ask
+			return sqlerr.New(6120, x.ID())
+		case x.ID() == c.Session:
 			return sqlerr.New(6104)
 		}
 		x.Kill(sqlerr.New(596))
@@ -176,7 +180,14 @@ func (a admin) permission(s *ast.Permission) error {
 	return unsupported(s.Verb, "every login is an administrator; docs/parity.md says so")
 }
 
-// statementName spells a statement's kind for a refusal.
+// statementName spells a statement's kind for a refusal: BACKUP MASTER KEY for *ast.BackupMasterKey.
 func statementName(s ast.Statement) string {
-	return strings.ToUpper(strings.TrimPrefix(fmt.Sprintf("%T", s), "*ast."))
+	var b strings.Builder
+	for i, r := range strings.TrimPrefix(fmt.Sprintf("%T", s), "*ast.") {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -112,8 +111,8 @@ var errCut = errors.New("the power was cut")
 func TestDamagedDatabaseIsSuspect(t *testing.T) {
 	t.Parallel()
 	o := options()
-	var log bytes.Buffer
-	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	log := new(lockedBuffer)
+	o.Log = log.logger()
 	in := open(t, o)
 	s := logIn(t, in)
 	must(t, s, "CREATE DATABASE good; CREATE DATABASE bad; CREATE TABLE good.dbo.t(a int); INSERT good.dbo.t VALUES(1)")
@@ -126,7 +125,7 @@ func TestDamagedDatabaseIsSuspect(t *testing.T) {
 		t.Errorf("state of a damaged database:\n%s", got)
 	}
 	if !strings.Contains(log.String(), "database is suspect") {
-		t.Errorf("the error log does not tell of it:\n%s", &log)
+		t.Errorf("the error log does not tell of it:\n%s", log)
 	}
 	must(t, s, "SELECT a FROM good.dbo.t; INSERT good.dbo.t VALUES(2)")
 	for _, text := range []string{"USE bad", "SELECT * FROM bad.dbo.t", "BACKUP DATABASE bad TO DISK = 'NUL'", "DBCC CHECKDB(bad)", "CREATE TABLE bad.dbo.t(a int)"} {

@@ -29,6 +29,7 @@ var databaseMessages = map[int32]entry{
 	5070:  {16, "Database state cannot be changed while other users are using the database."},
 	15048: {16, "Valid values of the database compatibility level are 100, 110, 120, 130, 140, 150, or 160."},
 	6005:  {14, "SHUTDOWN is in progress."},
+	6120:  {16, "Status report cannot be obtained. Rollback operation for Process ID %d is not in progress."},
 	8928:  {16, "Page %d of database '%s' could not be processed: file '%s', offset %d: %s, expected hash %s, found %s."},
 	8989:  {10, "CHECKDB found 0 allocation errors and %d consistency errors in database '%s'. %d pages were read again from the disk, as of LSN %s."},
 	8990:  {16, "The pages of database '%s' are whole, but their digest is %s instead of %s: a page that belongs to it is missing or was exchanged."},

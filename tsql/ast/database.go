@@ -108,6 +108,8 @@ type Checkpoint struct {
 type Kill struct {
 	Pos
 	Session Expr
+	// StatusOnly is WITH STATUSONLY: how far a rollback is; nothing is killed.
+	StatusOnly bool
 }
 
 // Shutdown is SHUTDOWN, which is refused.

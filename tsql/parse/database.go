@@ -227,6 +227,7 @@ func (p *parser) server() ast.Statement {
 		k.Session = p.primary()
 		if p.is("WITH") {
 			p.expect("WITH", "STATUSONLY")
+			k.StatusOnly = true
 		}
 		return k
 	case "SHUTDOWN":
