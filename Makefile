@@ -34,8 +34,8 @@ soak: deps ## the long loops: crashes, kills, random schedules (SOAK=n times the
 lint: ## formatters, analysers, vulnerabilities, cross builds
 	@scripts/lint.sh
 
-bench: build ## measure; JSON lines to stdout and bench.jsonl, each with a raw limit of the same run
-	./$(BIN) bench | tee bench.jsonl
+bench: ## measure; JSON lines to stdout and bench.jsonl, each with a raw limit of the same run
+	$(GO) run ./internal/bench | tee bench.jsonl
 
 fuzz: ## run every fuzz target for FUZZ each (default 30s)
 	@scripts/fuzz.sh $(FUZZ)
