@@ -198,7 +198,7 @@ func TestOtherFilesAreNotBackups(t *testing.T) {
 		"old compression":   {"MSSQLBAK\x01\x00" + strings.Repeat("\x00", 1000), bak.Unsupported, "version 1"},
 		"future container":  {"MSSQLBAK\x07\x00" + strings.Repeat("\x00", 1000), bak.Unsupported, "version 7"},
 		"text after TAPE":   {"TAPE measure, two metres, " + strings.Repeat("long ", 40), bak.Damaged, "checksum"},
-		"only a TAPE block": {string(write(t, fixtureOptions{stripes: 1, sets: nil}).stripes[0].Bytes()), bak.HalfWritten, "no backup set"},
+		"only a TAPE block": {write(t, fixtureOptions{stripes: 1, sets: nil}).stripes[0].String(), bak.HalfWritten, "no backup set"},
 	} {
 		f := readAll(t, strings.NewReader(c.bytes), int64(len(c.bytes)), bak.Options{})
 		if f == nil || f.Kind != c.kind || !strings.Contains(f.Error(), c.says) {

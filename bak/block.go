@@ -70,13 +70,6 @@ func (b *Block) u32(o int) uint32 {
 	return binary.LittleEndian.Uint32(b.Raw[o:])
 }
 
-func (b *Block) u64(o int) uint64 {
-	if o+8 > len(b.Raw) {
-		return 0
-	}
-	return binary.LittleEndian.Uint64(b.Raw[o:])
-}
-
 // text reads the string whose (size, offset) pair lies at o.
 func (b *Block) text(o int) string { return textAt(b.Raw, o) }
 

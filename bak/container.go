@@ -3,6 +3,7 @@ package bak
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -157,7 +158,7 @@ func (d *xpressDecoder) expand(r record, out, in []byte) error {
 		return &Fault{Kind: Unsupported, Offset: r.at, What: "compressed with ZSTD, which SQL Server 2025 offers"}
 	}
 	err := d.decode(out, in)
-	if err == errXpressTable {
+	if errors.Is(err, errXpressTable) {
 		return &Fault{Kind: Unsupported, Offset: r.at, What: "the chunk's checksum is right but its bytes are not LZ77+Huffman, as in an encrypted backup", Want: "a code length table"}
 	} else if err != nil {
 		return &Fault{Kind: Damaged, Offset: r.at, What: "compressed chunk", Want: fmt.Sprintf("%d bytes", r.out), Got: err.Error()}

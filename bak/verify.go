@@ -1,6 +1,7 @@
 package bak
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -131,7 +132,7 @@ func (u Unit) Run(buf []byte) (UnitResult, []byte) {
 	}
 	buf = grow(buf, int(u.length))
 	n, err := view.ReadAt(buf[:u.length], u.off)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		res.fail(view, u.off+int64(n), err)
 		if n == 0 {
 			return res, buf

@@ -11,9 +11,9 @@ import (
 
 // userType is a row of sysscalartypes.
 type userType struct {
-	name, schema string
-	schemaID     int
-	xtype        uint8
+	name     string
+	schemaID int
+	xtype    uint8
 }
 
 // object is a row of sysschobjs.

@@ -10,11 +10,11 @@ import (
 type Index struct {
 	Name string
 	// Kind is "CLUSTERED", "NONCLUSTERED", "XML", "SPATIAL", "CLUSTERED COLUMNSTORE", "NONCLUSTERED COLUMNSTORE" or "HASH".
-	Kind                      string
-	Unique, Primary, Key      bool
-	Disabled                  bool
-	Columns                   []IndexColumn
-	id, object, status, order int
+	Kind                 string
+	Unique, Primary, Key bool
+	Disabled             bool
+	Columns              []IndexColumn
+	id, object           int
 }
 
 // IndexColumn is a column of an index.

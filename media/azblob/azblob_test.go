@@ -37,7 +37,7 @@ func startAzurite(t *testing.T) string {
 	if _, err := os.Stat(bin); err != nil {
 		t.Skip("azurite is not installed (scripts/deps.sh installs it)")
 	}
-	c := exec.Command(bin, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
+	c := exec.CommandContext(t.Context(), bin, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
 	c.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+account+":"+key)
 	c.Dir = t.TempDir()
 	out, err := c.StdoutPipe()

@@ -54,17 +54,13 @@ func startSamba(t *testing.T) (address, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "smb") // short: it holds sockets
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := t.TempDir()
 	for _, d := range []string{"private", "lock", "state", "cache", "pid", "ncalrpc", "share"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +79,12 @@ func startSamba(t *testing.T) (address, name string) {
 			t.Fatal(err)
 		}
 	}
-	add := exec.Command("smbpasswd", "-c", conf, "-a", "-s", me.Username)
+	add := exec.CommandContext(t.Context(), "smbpasswd", "-c", conf, "-a", "-s", me.Username)
 	add.Stdin = strings.NewReader("secret\nsecret\n")
 	if out, err := add.CombinedOutput(); err != nil {
 		t.Skipf("smbpasswd needs rights that this account has not: %v: %s", err, out)
 	}
-	run(t, exec.Command(smbd, "--foreground", "--no-process-group", "--debug-stdout", "-s", conf))
+	run(t, exec.CommandContext(context.WithoutCancel(t.Context()), smbd, "--foreground", "--no-process-group", "--debug-stdout", "-s", conf))
 	return waitFor(t, fmt.Sprintf("127.0.0.1:%d", port)), me.Username
 }
 
@@ -119,7 +115,7 @@ func waitFor(t *testing.T, address string) string {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
 	for {
-		if c, err := net.Dial("tcp", address); err == nil {
+		if c, err := new(net.Dialer).DialContext(t.Context(), "tcp", address); err == nil {
 			c.Close()
 			return address
 		}
