@@ -29,7 +29,7 @@ var ladder = [][]string{
 	8:  {"demo"},
 	9:  {"cli"},
 	10: {"cmd/linkspan", "internal/harness"},
-	11: {"internal/systest", "internal/bench"},
+	11: {"internal/systest", "internal/bench", "internal/testsum"},
 }
 
 // pure is the row whose packages take messages and give effects: no disk, no network, no clock, no goroutine.
