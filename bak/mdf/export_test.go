@@ -1,0 +1,4 @@
+package mdf
+
+// XMLText turns binary XML into text.
+var XMLText = xmlText
