@@ -60,10 +60,10 @@ func checkWritten(t *testing.T, w written, stripe int, b []byte, compressed bool
 	}
 	var got []byte
 	for _, s := range m.Sets {
-		for _, g := range s.Segments {
-			p := make([]byte, g.Length)
-			if _, err := io.ReadFull(io.NewSectionReader(c.View(), g.Offset, g.Length), p); err != nil {
-				t.Fatal(err)
+		for _, log := range []bool{false, true} {
+			p, err := io.ReadAll(c.Payload(s, log))
+			if err != nil || int64(len(p)) != s.PayloadLength(log) {
+				t.Fatalf("%d bytes of payload, want %d: %v", len(p), s.PayloadLength(log), err)
 			}
 			got = append(got, p...)
 		}
