@@ -131,3 +131,22 @@ func TestVerificationNamesWhatItCoversAndWhatNot(t *testing.T) {
 		t.Error("the report claims to cover everything")
 	}
 }
+
+func TestThePayloadOfACutFileIsNotShort(t *testing.T) {
+	t.Parallel()
+	for _, compressed := range []bool{false, true} {
+		w := write(t, fixtureOptions{stripes: 1, sets: allTypes()[:1], compressed: compressed, extents: 8})
+		b := w.stripes[0].Bytes()[:w.stripes[0].Len()/2]
+		c, err := openBytes(t, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := bak.ReadMedia(c, bak.Options{})
+		if !bak.IsKind(err, bak.Truncated) || len(m.Sets) != 1 {
+			t.Fatalf("compressed %v: %v", compressed, err)
+		}
+		if p, err := io.ReadAll(c.Payload(m.Sets[0], false)); m.Sets[0].Ended || !compressed && !bak.IsKind(err, bak.Truncated) {
+			t.Errorf("compressed %v: %d bytes of payload: %v", compressed, len(p), err)
+		}
+	}
+}
