@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -71,7 +72,7 @@ func (v *views) view(def *viewDef) *rel.View {
 					}
 					return nil
 				})
-				if err != nil && err != errStop {
+				if err != nil && !errors.Is(err, errStop) {
 					yield(nil, err)
 				}
 			}

@@ -15,7 +15,7 @@ import (
 // scale 7, datetimeoffset, sql_variant) are written as text.
 type parquetRows struct {
 	dst  *destination
-	w    *parquet.Writer
+	w    *parquet.GenericWriter[any]
 	cols []parquetColumn
 	rows []parquet.Row
 }
@@ -50,7 +50,7 @@ func newParquetRows(dst *destination, columns []mdf.Column) (*parquetRows, error
 		w.cols = append(w.cols, col)
 		g.Group[c.Name], g.order[c.Name] = parquet.Optional(col.node), i
 	}
-	w.w = parquet.NewWriter(dst, parquet.NewSchema("row", g), parquet.Compression(&parquet.Snappy))
+	w.w = parquet.NewGenericWriter[any](dst, parquet.NewSchema("row", g), parquet.Compression(&parquet.Snappy))
 	return w, nil
 }
 

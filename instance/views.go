@@ -34,7 +34,6 @@ var (
 	tDateTime = sqltype.Type{Kind: sqltype.DateTime}
 	tGUID     = sqltype.Type{Kind: sqltype.UniqueIdentifier}
 	tLSN      = sqltype.Type{Kind: sqltype.Decimal, Prec: 25}
-	tReal     = sqltype.Type{Kind: sqltype.Real}
 	tSysname  = nvarchar(128)
 	tDesc     = nvarchar(60)
 )

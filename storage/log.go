@@ -56,8 +56,9 @@ func segmentName(vlf uint32) string { return fmt.Sprintf("vlf-%08d.log", vlf) }
 
 // parseSegmentName is the inverse of segmentName.
 func parseSegmentName(name string) (uint32, bool) {
-	s, ok := strings.CutPrefix(name, "vlf-")
-	if s, ok = strings.CutSuffix(s, ".log"); !ok {
+	s, begins := strings.CutPrefix(name, "vlf-")
+	s, ends := strings.CutSuffix(s, ".log")
+	if !begins || !ends {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(s, 10, 32)

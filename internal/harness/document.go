@@ -77,7 +77,7 @@ type Request struct {
 
 var (
 	assignment = regexp.MustCompile(`^\$(\w+)\s*=\s*(.*)$`)
-	reference  = regexp.MustCompile("\\$(\\w+)")
+	reference  = regexp.MustCompile(`\$(\w+)`)
 	invocation = regexp.MustCompile(`Invoke-WebRequest\s+-Method\s+(\w+)`)
 )
 

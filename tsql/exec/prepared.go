@@ -17,10 +17,7 @@ type prepared struct{ text, params string }
 // maxPrepared bounds the prepared statements of a session.
 const maxPrepared = 10000
 
-var (
-	typeText   = sqltype.Type{Kind: sqltype.NVarChar, Len: sqltype.MaxLen}
-	typeHandle = sqltype.Type{Kind: sqltype.Int}
-)
+var typeHandle = sqltype.Type{Kind: sqltype.Int}
 
 // executeSQL is sp_executesql @stmt [, @params, values…].
 func (f *frame) executeSQL(c *call) (int32, flow, error) {
