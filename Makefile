@@ -6,8 +6,6 @@ BIN     := bin/linkspan
 SOAK    ?= 20
 FUZZ    ?= 30s
 PKGS    := ./...
-# The packages with goroutines of their own: they run once more under the race detector.
-RACE    := ./internal/... ./tds/... ./tdsserver/... ./pagelog/... ./storage/... ./hadr/... ./arm/... ./link/... ./trust/...
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test soak lint bench fuzz deps
@@ -26,7 +24,7 @@ deps: ## install what the tests need (FreeTDS, Samba, the Azure CLI, Azurite)
 	@scripts/deps.sh
 
 test: deps ## set up everything and run all tests; under 15 minutes on two cores
-	@scripts/test.sh '$(PKGS)' '$(RACE)'
+	@scripts/test.sh '$(PKGS)'
 
 soak: deps ## the long loops: crashes, kills, random schedules (SOAK=n times the usual count)
 	LINKSPAN_SOAK=$(SOAK) $(GO) test -count=1 -timeout=6h $(PKGS)

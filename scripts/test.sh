@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The whole test run: format, vet, all tests, then the packages with goroutines under the race detector.
+# The whole test run: format, vet, all tests, then what is about goroutines under the race detector.
+# Any failure fails it; what a failing test said is printed where it happened and named again at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-packages=$1 race=$2
+packages=${1:-./...}
 
 unformatted=$(git ls-files '*.go' | xargs -r gofmt -s -l)
 if [ -n "$unformatted" ]; then
@@ -10,10 +11,22 @@ if [ -n "$unformatted" ]; then
   echo "$unformatted" >&2
   exit 1
 fi
+mkdir -p bin
+go build -o bin/testsum ./internal/testsum
+
+echo "== go vet"
 # shellcheck disable=SC2086
 go vet $packages
+echo "== tests"
 # shellcheck disable=SC2086
-go test -count=1 -timeout=12m $packages
-# Only the tests that are about goroutines: SQLite is an order of magnitude slower under the detector.
-# shellcheck disable=SC2086
-go test -race -short -count=1 -timeout=12m $race
+go test -json -count=1 -timeout=12m $packages | bin/testsum
+
+# SQLite is an order of magnitude slower under the detector: where it is underneath, only the tests run again that put
+# several goroutines to work on one thing.
+race() {
+  go test -json -race -count=1 -timeout=5m "$@" | bin/testsum
+}
+echo "== under the race detector"
+race -skip='^TestAzureCLI$' ./internal/startstop ./internal/clock ./internal/fsx ./tdsserver ./hadr/endpoint ./arm ./armclient ./sqlclient ./link
+race -run='^Test(Concurrency|GroupCommit|TurnIsFairAndCancellable|SeedingUnderLoad|ReaderKeepsItsVersion|LogReader|CloseInterrupts|ConcurrentSessions|ParallelSessions|Kill|Attention|Activity|Close|ALinkFromBeginningToEnd|ManyLinks|RestartsOfEitherSide|Resume|SandboxKeepsItsIdentity)$' \
+  ./storage ./tsql/exec ./instance ./hadr ./hadr/seeding ./daemon
