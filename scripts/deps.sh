@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the real parts that the tests run against. Does nothing where they are present.
+# Install the real parts that the tests run against. Does nothing, and asks nobody, where they are present.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,15 +9,27 @@ command -v smbd >/dev/null || need+=(samba)
 command -v az >/dev/null || need+=(azure-cli)
 command -v npm >/dev/null || need+=(npm)
 if [ ${#need[@]} -gt 0 ]; then
+  if ! command -v apt-get >/dev/null; then
+    echo "the tests need ${need[*]} (Debian's names); there is no apt-get here: install them by hand" >&2
+    exit 1
+  fi
+  root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "the tests need ${need[*]}: run \"apt-get install ${need[*]}\" as root" >&2; exit 1; }
+    root=(sudo)
+  fi
   echo "installing ${need[*]}" >&2
-  root=(); [ "$(id -u)" = 0 ] || root=(sudo)
-  export DEBIAN_FRONTEND=noninteractive
-  "${root[@]}" apt-get update -qq
-  "${root[@]}" apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+  apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
+  # apt-get tells what it does on standard output, and what is wrong on standard error.
+  "${apt[@]}" update >/dev/null
+  "${apt[@]}" install -y --no-install-recommends "${need[@]}" >/dev/null
 fi
 azurite=.cache/azurite/node_modules/.bin/azurite-blob
 if [ ! -x "$azurite" ]; then
   echo "installing azurite" >&2
   mkdir -p .cache/azurite
-  npm install --prefix .cache/azurite --silent --no-audit --no-fund --no-package-lock azurite@3 >/dev/null
+  npm install --prefix .cache/azurite --loglevel=error --no-audit --no-fund --no-package-lock azurite@3 >/dev/null || {
+    echo "npm could not install azurite, which the tests of blob storage need; its reason stands above" >&2
+    exit 1
+  }
 fi
