@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -95,12 +96,7 @@ func exportTable(ctx context.Context, d *readDatabase, t *mdf.Table, to, out str
 			err = errors.Join(err, fsx.OS{}.Remove(out))
 		}
 	}()
-	err = d.Scan(t, func(row []sqltype.Value) error {
-		if n++; n%4096 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return w.Row(row)
-	})
+	n, err = pipeRows(ctx, d, t, w)
 	return n, err
 }
 
@@ -129,6 +125,75 @@ func openExport(t *mdf.Table, to, out string, stdout io.Writer) (rowWriter, erro
 	default:
 		return newCSVRows(dst, columns)
 	}
+}
+
+// batchRows is the number of rows handed from the reading to the writing side at once.
+const batchRows = 256
+
+// rowBatch is rows one behind the other, each as long as the table has readable columns.
+type rowBatch struct {
+	values []sqltype.Value
+	rows   int
+}
+
+// pipeRows reads pages on one goroutine and writes rows on this one, so that both sides have a core.
+func pipeRows(ctx context.Context, d *readDatabase, t *mdf.Table, w rowWriter) (n int64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	full, empty := make(chan *rowBatch, 8), make(chan *rowBatch, 8)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(full)
+		if err := scanBatches(ctx, d, t, full, empty); err != nil {
+			cancel(err)
+		}
+	})
+	for b := range full {
+		width := len(b.values) / max(b.rows, 1)
+		for i := 0; i < b.rows && err == nil; i++ {
+			if err = w.Row(b.values[i*width : (i+1)*width]); err == nil {
+				n++
+			} else {
+				cancel(err)
+			}
+		}
+		select {
+		case empty <- b:
+		default:
+		}
+	}
+	wg.Wait()
+	return n, context.Cause(ctx)
+}
+
+// scanBatches sends the rows of t in batches, taking used ones back.
+func scanBatches(ctx context.Context, d *readDatabase, t *mdf.Table, full chan<- *rowBatch, empty <-chan *rowBatch) error {
+	b := &rowBatch{}
+	send := func() error {
+		select {
+		case full <- b:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		select {
+		case b = <-empty:
+			b.values, b.rows = b.values[:0], 0
+		default:
+			b = &rowBatch{}
+		}
+		return nil
+	}
+	err := d.Scan(t, func(row []sqltype.Value) error {
+		b.values = append(b.values, row...)
+		if b.rows++; b.rows < batchRows {
+			return nil
+		}
+		return send()
+	})
+	if err != nil {
+		return err
+	}
+	return send()
 }
 
 // createExport makes a file that must not exist yet.

@@ -54,7 +54,11 @@ func (w *csvRows) Close() error { return w.dst.Close() }
 
 // appendCSV adds a text field, quoted where it must be.
 func appendCSV(b []byte, s string) []byte {
-	if s != "" && !strings.ContainsAny(s, ",\"\r\n") && s[0] != ' ' && s[len(s)-1] != ' ' {
+	plain := s != "" && s[0] != ' ' && s[len(s)-1] != ' '
+	for i := 0; i < len(s) && plain; i++ {
+		plain = s[i] != ',' && s[i] != '"' && s[i] != '\r' && s[i] != '\n'
+	}
+	if plain {
 		return append(b, s...)
 	}
 	b = append(b, '"')
