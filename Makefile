@@ -15,7 +15,7 @@ help: ## this list
 
 build: ## compile bin/linkspan
 	@mkdir -p bin
-	$(GO) build -trimpath -o $(BIN) ./cmd/linkspan
+	$(GO) build -o $(BIN) ./cmd/linkspan
 
 demo: build ## the main job, start to end, on this machine
 	./$(BIN) demo

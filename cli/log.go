@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"linkspan/internal/fsx"
@@ -20,7 +18,7 @@ func newLogCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, files []string) error {
 			for _, f := range files {
 				if err := storage.DumpLog(fsx.OS{}, f, c.OutOrStdout(), asJSON); err != nil {
-					return fmt.Errorf("dump %s: %w", f, err)
+					return err // it names the file
 				}
 			}
 			return nil
@@ -33,7 +31,7 @@ func newLogCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, dirs []string) error {
 			for _, d := range dirs {
 				if err := storage.VerifyDir(c.Context(), fsx.OS{}, d, c.OutOrStdout(), asJSON); err != nil {
-					return fmt.Errorf("verify %s: %w", d, err)
+					return err // it names the folder
 				}
 			}
 			return nil

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	commandLine = regexp.MustCompile("(?m)(?:`|^|\\./bin/)linkspan ([a-z][^`\n]*)")
+	commandLine = regexp.MustCompile("(?m)(?:`|^|^\\$ |\\./bin/)linkspan ([a-z][^`\n]*)")
 	commandWord = regexp.MustCompile(`^[a-z]+$`)
 	commandFlag = regexp.MustCompile(`^--?[a-z][a-z-]*`)
 	listedFlag  = regexp.MustCompile(`(?m)^ +(?:-([a-z]), )? *--([a-z-]+)`)
