@@ -265,7 +265,7 @@ func columnDef(t *rel.Table, c *rel.Column) string {
 		b.WriteString(" INTEGER PRIMARY KEY")
 		return b.String()
 	}
-	if c.Type.Kind.IsString() {
+	if sqlfn.HasCollation(c.Type.Kind) {
 		b.WriteString(" COLLATE " + sqlfn.CollationName(c.Type))
 	}
 	if !c.Nullable {
@@ -316,7 +316,7 @@ func createIndex(sqlSchema string, t *rel.Table, ix *rel.Index) []string {
 		}
 		nulls = append(nulls, name+" IS NULL")
 		marker := "ifnull(" + name + ", 0)"
-		if c.Type.Kind.IsString() {
+		if sqlfn.HasCollation(c.Type.Kind) {
 			marker += " COLLATE " + sqlfn.CollationName(c.Type)
 		}
 		markers = append(markers, name+" IS NULL", marker)

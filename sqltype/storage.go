@@ -1,7 +1,9 @@
 package sqltype
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"math"
 )
 
@@ -27,7 +29,8 @@ const (
 //	text kinds                       text
 //	binary kinds                     blob
 //	uniqueidentifier                 blob of 16 bytes, in the order in which SQL Server compares them
-//	datetimeoffset                   blob of 10 bytes: UTC ticks big-endian with the top bit turned, offset in minutes + 840
+//	datetimeoffset                   text: UTC ticks with the top bit turned, then offset in minutes + 840, both in hexadecimal; in
+//	                                 the order of CompareMoments, which leaves the offset out
 //	sql_variant                      blob: kind, scale, N, Hi, S; equal for equal values of one kind, in no order
 type Stored struct {
 	Class Storage
@@ -56,10 +59,10 @@ func StorageOf(t Type) Storage {
 		return StoreInt
 	case Real, Float:
 		return StoreReal
-	case DateTimeOffset, UniqueIdentifier, Variant:
+	case UniqueIdentifier, Variant:
 		return StoreBlob
 	}
-	if t.Kind.IsString() {
+	if t.Kind.IsString() || t.Kind == DateTimeOffset {
 		return StoreText
 	}
 	if t.Kind.IsBinary() {
@@ -80,6 +83,9 @@ func Store(v Value, t Type) Stored {
 	case StoreReal:
 		return Stored{Class: StoreReal, F: v.Float()}
 	case StoreText:
+		if t.Kind == DateTimeOffset {
+			return Stored{Class: StoreText, S: storeMoment(v)}
+		}
 		return Stored{Class: StoreText, S: v.S}
 	case StoreBlob:
 		return Stored{Class: StoreBlob, S: storeBlob(v, t)}
@@ -95,15 +101,39 @@ func storeBlob(v Value, t Type) string {
 	case UniqueIdentifier:
 		b := PutGUID(v.S)
 		return string(b[:])
-	case DateTimeOffset:
-		var b [10]byte
-		binary.BigEndian.PutUint64(b[:], uint64(v.N)^1<<63)
-		binary.BigEndian.PutUint16(b[8:], uint16(v.Hi+840))
-		return string(b[:])
 	case Variant:
 		return storeVariant(v)
 	}
 	return v.S
+}
+
+// momentDigits is how much of a datetimeoffset's stored form is the moment, which alone counts in comparisons.
+const momentDigits = 16
+
+// storeMoment gives the moment in 16 hexadecimal digits and the offset in four. It is text, and no blob, because only texts
+// have a collation in SQLite: CompareMoments, which does not see the offset.
+func storeMoment(v Value) string {
+	var b [10]byte
+	binary.BigEndian.PutUint64(b[:], uint64(v.N)^1<<63)
+	binary.BigEndian.PutUint16(b[8:], uint16(v.Hi+840))
+	return hex.EncodeToString(b[:])
+}
+
+// CompareMoments compares two datetimeoffset values as they are stored: by their moments, wherever their clocks stood.
+func CompareMoments(a, b []byte) int {
+	return bytes.Compare(a[:min(len(a), momentDigits)], b[:min(len(b), momentDigits)])
+}
+
+// LoadText gives the value of type t that a text of the row store stands for.
+func LoadText(s string, t Type) Value {
+	if t.Kind != DateTimeOffset {
+		return Value{K: t.Kind, Valid: true, S: s}
+	}
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != 10 {
+		return NullOf(t.Kind)
+	}
+	return Value{K: t.Kind, Valid: true, Scale: t.Scale, N: int64(binary.BigEndian.Uint64(b) ^ 1<<63), Hi: int64(binary.BigEndian.Uint16(b[8:])) - 840}
 }
 
 // storeVariant gives kind, scale, both numbers and the text or bytes: a variant's forms are equal when the values are the
@@ -157,7 +187,7 @@ func Load(s Stored, t Type) Value {
 	case StoreReal:
 		return FloatOf(t.Kind, s.F)
 	case StoreText:
-		return Value{K: t.Kind, Valid: true, S: s.S}
+		return LoadText(s.S, t)
 	case StoreBlob:
 		return LoadBlob([]byte(s.S), t)
 	}
@@ -199,13 +229,6 @@ func LoadBlob(b []byte, t Type) Value {
 			g[to] = b[i]
 		}
 		v.S = string(g[:])
-	case DateTimeOffset:
-		if len(b) != 10 {
-			return NullOf(t.Kind)
-		}
-		v.N = int64(binary.BigEndian.Uint64(b) ^ 1<<63)
-		v.Hi = int64(binary.BigEndian.Uint16(b[8:])) - 840
-		v.Scale = t.Scale
 	case Variant:
 		return loadVariant(b)
 	default:

@@ -119,7 +119,7 @@ func ColumnValue(s *sqlite3.Stmt, col int, t sqltype.Type) sqltype.Value {
 	case sqlite3.FLOAT:
 		return sqltype.FloatOf(t.Kind, s.ColumnFloat(col))
 	case sqlite3.TEXT:
-		return sqltype.Value{K: t.Kind, Valid: true, S: s.ColumnText(col)}
+		return sqltype.LoadText(s.ColumnText(col), t)
 	case sqlite3.BLOB:
 		return sqltype.LoadBlob(s.ColumnRawBlob(col), t)
 	}
@@ -134,7 +134,7 @@ func argument(v sqlite3.Value, t sqltype.Type) sqltype.Value {
 	case sqlite3.FLOAT:
 		return sqltype.FloatOf(t.Kind, v.Float())
 	case sqlite3.TEXT:
-		return sqltype.Value{K: t.Kind, Valid: true, S: v.Text()}
+		return sqltype.LoadText(v.Text(), t)
 	case sqlite3.BLOB:
 		return sqltype.LoadBlob(v.RawBlob(), t)
 	}

@@ -86,14 +86,25 @@ func code(t sqltype.Type) string { return strconv.FormatInt(sqltype.Pack(t), 10)
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// CollationName is the SQLite name of a text type's collation, for COLLATE in the definition of columns and indexes.
+// momentCollation is the collation of datetimeoffset.
+const momentCollation = "ls_datetimeoffset"
+
+// HasCollation reports whether values of kind k are stored as text and compare under a collation: strings, and
+// datetimeoffset, whose offset does not count.
+func HasCollation(k sqltype.Kind) bool { return k.IsString() || k == sqltype.DateTimeOffset }
+
+// CollationName is the SQLite name of a type's collation, for COLLATE in the definition of columns and indexes. The type
+// has one (HasCollation).
 func CollationName(t sqltype.Type) string {
+	if t.Kind == sqltype.DateTimeOffset {
+		return momentCollation
+	}
 	return "ls_" + strings.ToLower(sqltype.CollationOf(t).Name)
 }
 
 // OrderKey is what stands for x in ORDER BY, GROUP BY, PARTITION BY and DISTINCT: x under its collation.
 func OrderKey(x Expr) string {
-	if x.Type.Kind.IsString() {
+	if HasCollation(x.Type.Kind) {
 		return x.SQL + " COLLATE " + CollationName(x.Type)
 	}
 	return x.SQL

@@ -46,6 +46,9 @@ func Register(conn *sqlite3.Conn, env *Env) error {
 			return fmt.Errorf("register collation %s: %w", c.Name, err)
 		}
 	}
+	if err := conn.CreateCollation(momentCollation, sqltype.CompareMoments); err != nil {
+		return fmt.Errorf("register collation %s: %w", momentCollation, err)
+	}
 	return registerViews(conn, env)
 }
 
