@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"linkspan/catalog"
+	"linkspan/lsn"
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/sqltype"
@@ -137,20 +138,25 @@ func (f *frame) insertExec(st *ast.Insert) (flow, error) {
 		f.ok()
 		return next, wrapEnd(f.done(sqlapi.CmdInsert, 0))
 	}
-	d, err := f.home(f.c.traitsOf(st))
+	t := f.c.traitsOf(st)
+	d, err := f.home(t)
 	if err != nil {
 		return f.failBind(err)
 	}
 	x := &execution{f: f, d: d, st: st, input: c}
-	at, err := f.writing(d, func(k *conn, snap *catalog.Snapshot) error {
+	insert := func(k *conn, snap *catalog.Snapshot) error {
 		p, err := bind.InsertRows(f.env(k.db, snap), st, c.columns)
 		if err != nil {
 			return bindError{err}
 		}
 		x.plan = p
 		return x.run(k, snap)
-	})
-	if err == nil {
+	}
+	var at lsn.LSN
+	if t.tempTarget && f.s.temp != nil {
+		x.streaming = true
+		err = f.s.temp.atHome(f, insert)
+	} else if at, err = f.writing(d, insert); err == nil {
 		if err = x.harden(at); err == nil {
 			err = x.release()
 		}

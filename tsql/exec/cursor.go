@@ -107,14 +107,15 @@ func (f *frame) cursorStatement(st *ast.CursorStatement) (flow, error) {
 
 // openCursor takes the rows.
 func (f *frame) openCursor(c *cursor) error {
-	d, err := f.home(f.c.traitsOf(c.query))
+	t := f.c.traitsOf(c.query)
+	d, err := f.home(t)
 	if err != nil {
 		return bindError{err}
 	}
 	h := c.home
 	h.r, h.line = f.r, f.line
 	kept := &captured{}
-	return h.reading(d, f.s.locking(), func(k *conn, snap *catalog.Snapshot) error {
+	return h.readingAll(d, t, func(k *conn, snap *catalog.Snapshot) error {
 		p, err := h.c.plan(h.key(c.query, d, snap, sqltype.Type{}), func() (*bind.Plan, error) { return bind.Query(h.env(k.db, snap), c.query) })
 		if err != nil {
 			return bindError{err}

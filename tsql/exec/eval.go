@@ -139,15 +139,20 @@ func (f *frame) condition(e ast.Expr) (bool, error) {
 }
 
 func (f *frame) evaluate(e ast.Expr, to sqltype.Type, make func(*bind.Env) (*bind.Plan, error), got func(*bind.Plan, []sqltype.Value)) error {
-	d := f.s.db
-	return f.reading(d, f.s.locking(), func(k *conn, snap *catalog.Snapshot) error {
+	t := f.c.traitsOf(e)
+	d, err := f.home(t)
+	if err != nil {
+		return bindError{err}
+	}
+	run := func(k *conn, snap *catalog.Snapshot) error {
 		p, err := f.c.plan(f.key(e, d, snap, to), func() (*bind.Plan, error) { return make(f.env(k.db, snap)) })
 		if err != nil {
 			return bindError{err}
 		}
 		_, err = f.run(k, snap, p, &bind.Run{Row: func(row []sqltype.Value) error { got(p, row); return nil }})
 		return err
-	})
+	}
+	return f.readingAll(d, t, run)
 }
 
 func (f *frame) key(n ast.Node, d Database, snap *catalog.Snapshot, to sqltype.Type) planKey {

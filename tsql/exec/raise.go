@@ -85,6 +85,10 @@ func (f *frame) failBind(err error) (flow, error) {
 	return f.raise(e, abortScope)
 }
 
+// missingObject is the number of the error for a table that is missing when its statement runs: its scope ends, and under
+// XACT_ABORT the transaction too. What fails to compile leaves the transaction alone.
+const missingObject = 208
+
 // raise tells of an error, or hands it to a TRY.
 func (f *frame) raise(e *sqlerr.Error, class abort) (flow, error) {
 	e = e.WithLine(f.line)
@@ -100,7 +104,7 @@ func (f *frame) raise(e *sqlerr.Error, class abort) (flow, error) {
 		}
 		return next, e
 	}
-	aborts := class == abortBatch || s.set.xactAbort && class != abortScope
+	aborts := class == abortBatch || s.set.xactAbort && (class != abortScope || e.Number == missingObject)
 	if s.catches(f, class) {
 		if s.tx != nil && aborts {
 			s.tx.doomed = true

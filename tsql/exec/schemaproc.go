@@ -163,7 +163,7 @@ func (f *frame) checkIdentity(st *ast.DBCC) (flow, error) {
 		case t.Identity < 0:
 			return sqlerr.New(7997, t.Name)
 		}
-		last, used, err := k.db.Identities().Current(k, "", t)
+		last, used, err := k.db.Identities().Current(k, snap.SQLSchema, t)
 		if err != nil {
 			return err
 		}

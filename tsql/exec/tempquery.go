@@ -49,6 +49,27 @@ func (x *execution) tempQuery(t traits) error {
 	return f.reading(x.d, false, func(k *conn, snap *catalog.Snapshot) error { return x.withCopies(ts, t, k, snap, true) })
 }
 
+// readingAll runs what reads tables of d, temporary tables, or both: where the temporary ones live, or beside copies of
+// them.
+func (f *frame) readingAll(d Database, t traits, run func(*conn, *catalog.Snapshot) error) error {
+	ts := f.s.temp
+	lock := f.s.locking() || t.locks && f.s.tx != nil
+	switch {
+	case len(t.temps) == 0 || ts == nil:
+		return f.reading(d, lock, run)
+	case !t.base:
+		return ts.atHome(f, run)
+	}
+	return f.reading(d, lock, func(k *conn, snap *catalog.Snapshot) error {
+		copies := ts.stored(t.temps)
+		err := ts.copyTo(k, copies, false)
+		if err == nil {
+			err = run(k, snap)
+		}
+		return errors.Join(err, dropCopies(k, copies))
+	})
+}
+
 // writeWith runs a statement that writes into the database and reads temporary tables.
 func (x *execution) writeWith(ts *tempStore, t traits) error {
 	at, err := x.f.writing(x.d, func(k *conn, snap *catalog.Snapshot) error { return x.withCopies(ts, t, k, snap, t.tempOutput) })

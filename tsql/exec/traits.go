@@ -8,7 +8,7 @@ import (
 	"linkspan/tsql/ast"
 )
 
-// traits are what is known of a statement over tables from its text alone.
+// traits are what is known of a statement over tables, or of an expression with subqueries, from its text alone.
 type traits struct {
 	// writes tells that it takes the writing connection.
 	writes bool
@@ -34,7 +34,7 @@ type traits struct {
 }
 
 // traitsOf looks once per text.
-func (c *compiled) traitsOf(st ast.Statement) traits {
+func (c *compiled) traitsOf(st ast.Node) traits {
 	c.mu.Lock()
 	t, ok := c.traits[st]
 	c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *compiled) traitsOf(st ast.Statement) traits {
 	return t
 }
 
-func look(st ast.Statement) traits {
+func look(st ast.Node) traits {
 	t := traits{ctes: map[string]bool{}, aliases: map[string]bool{}, tempAliases: map[string]bool{}}
 	switch st := st.(type) {
 	case *ast.Select:
@@ -73,7 +73,7 @@ func look(st ast.Statement) traits {
 }
 
 // isTemp reports whether the target of a data change is a temporary table or a table variable.
-func (t *traits) isTemp(st ast.Statement) bool {
+func (t *traits) isTemp(st ast.Node) bool {
 	switch st := st.(type) {
 	case *ast.Select:
 		if n := intoName(st.Body); n != nil {
@@ -93,7 +93,7 @@ func (t *traits) isTemp(st ast.Statement) bool {
 	return false
 }
 
-func outputOf(st ast.Statement) *ast.Output {
+func outputOf(st ast.Node) *ast.Output {
 	switch st := st.(type) {
 	case *ast.Insert:
 		return st.Output
