@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -198,8 +199,8 @@ func (l *logFile) close(clean bool) error {
 	var err error
 	if clean {
 		err = l.finish()
-	} else {
-		err = f.Close()
+	} else if err = f.Close(); errors.Is(err, fs.ErrClosed) {
+		err = nil // finishing it failed
 	}
 	l.cur = nil
 	return err
@@ -259,21 +260,60 @@ func (l *logFile) extend(n int64) error {
 	return nil
 }
 
-// cut drops what follows the record last, which ends at the position, in the present segment.
+// cut drops what follows the record last, which ends at the position and is durable: the rest of its segment, and the
+// segments after it. After an error the log is not to be used any more.
 func (l *logFile) cut(end logvfs.Position, last lsn.LSN) error {
 	if l.prev == last {
 		return nil
 	}
-	if end.VLF != l.vlf {
-		return fmt.Errorf("cut the log at %s: it is in segment %d already", last, l.vlf)
-	}
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
+	// The mark first: what it names is about to go, and would be missed at the next start.
+	if err := errors.Join(l.mark.write(last), l.mark.f.Sync()); err != nil {
+		return fmt.Errorf("write %s: %w", markName, err)
+	}
+	end, err := l.dropAfter(end, last)
+	if err != nil {
+		return fmt.Errorf("cut the log after %s: %w", last, err)
+	}
 	if err := l.cur.Truncate(end.Offset); err != nil {
-		return err
+		return fmt.Errorf("cut the log after %s: %w", last, err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.off, l.size, l.prev = end.Offset, end.Offset, last
+	l.vlf, l.off, l.size, l.prev, l.safe = end.VLF, end.Offset, end.Offset, last, last
 	return nil
+}
+
+// dropAfter removes the segments that hold only what follows the record last, and makes the one before them the present
+// one. It returns where that is to be cut. It needs syncMu.
+func (l *logFile) dropAfter(end logvfs.Position, last lsn.LSN) (logvfs.Position, error) {
+	segs := l.segments()
+	keep := len(segs)
+	for ; keep > 0 && segs[keep-1].vlf > end.VLF; keep-- {
+		if s := segs[keep-1]; s.prev == last { // the segment of last itself may be gone
+			end = logvfs.Position{VLF: s.vlf, Offset: s.start}
+			break
+		}
+	}
+	if keep == len(segs) {
+		return end, nil
+	}
+	f, err := l.fs.OpenRW(l.path(end.VLF))
+	if err != nil {
+		return end, err
+	}
+	old := l.cur
+	l.mu.Lock()
+	l.cur, l.segs = f, segs[:keep]
+	l.mu.Unlock()
+	if err := old.Close(); err != nil {
+		return end, err
+	}
+	for n := len(segs); n > keep; n-- { // the last first, so that a crash leaves no gap
+		if err := l.fs.Remove(l.path(segs[n-1].vlf)); err != nil {
+			return end, err
+		}
+	}
+	return end, l.fs.SyncDir(l.dir)
 }

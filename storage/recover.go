@@ -168,6 +168,11 @@ func (db *DB) replayControl(h *pagelog.Header, body []byte) error {
 // continueLog cuts the torn tail and gives the log its place to append to: on a primary a new segment, on a replica
 // where it ended.
 func (db *DB) continueLog(tail *logTail) error {
+	if tail.last.Less(tail.mark) { // before it is cut: what the mark names would be missed, were we killed in between
+		if err := errors.Join(db.wal.mark.write(tail.last), db.wal.mark.f.Sync()); err != nil {
+			return fmt.Errorf("write %s: %w", markName, err)
+		}
+	}
 	for _, vlf := range tail.empty {
 		if err := db.o.FS.Remove(db.wal.path(vlf)); err != nil {
 			return fmt.Errorf("remove the unfinished log segment %d: %w", vlf, err)
@@ -189,11 +194,6 @@ func (db *DB) continueLog(tail *logTail) error {
 	}
 	if err := f.Truncate(l.off); err != nil { // whatever follows must never be taken for records
 		return fmt.Errorf("cut log segment %d at %d: %w", l.vlf, l.off, err)
-	}
-	if tail.last.Less(tail.mark) { // what was cut may come again, and be torn then
-		if err := errors.Join(l.mark.write(tail.last), l.mark.f.Sync()); err != nil {
-			return fmt.Errorf("write %s: %w", markName, err)
-		}
 	}
 	used := l.segs[len(l.segs)-1].start < l.off
 	if db.replica.Load() || !used {

@@ -230,11 +230,11 @@ func (db *DB) Promote(ctx context.Context, epoch uint32) error {
 		if err := db.flushOnce(); err != nil {
 			return err
 		}
-		v := db.marks.appendedVersion()
+		v, fresh := db.marks.appendedVersion(), db.wal.vlf+1
 		if err := db.wal.cut(v.End, v.LSN); err != nil {
-			return db.logFailed(err)
+			return db.logFailed(errors.Join(err, ErrPoisoned))
 		}
-		if err := db.wal.next(db.wal.vlf+1, pagelog.SegmentHeaderSize, 0); err != nil {
+		if err := db.wal.next(fresh, pagelog.SegmentHeaderSize, 0); err != nil {
 			return db.logFailed(err)
 		}
 		db.replica.Store(false)
