@@ -63,7 +63,7 @@ func (a admin) member(ctx context.Context, c exec.Caller, s ast.Statement, out s
 	case *ast.AlterGroup:
 		return a.in.alterGroup(ctx, s)
 	case *ast.AlterDatabase:
-		return a.in.alterDatabase(ctx, s, c.Database, out)
+		return a.in.alterDatabase(ctx, s, c, out)
 	case *ast.DropDatabase:
 		return a.dropDatabases(ctx, s)
 	}

@@ -8,11 +8,12 @@ import (
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/tsql/ast"
+	"linkspan/tsql/exec"
 )
 
 // alterDatabase is ALTER DATABASE. current is the session's database, for ALTER DATABASE CURRENT.
-func (in *Instance) alterDatabase(ctx context.Context, s *ast.AlterDatabase, current string, out sqlapi.ResultSink) error {
-	name := s.Name
+func (in *Instance) alterDatabase(ctx context.Context, s *ast.AlterDatabase, c exec.Caller, out sqlapi.ResultSink) error {
+	name, current := s.Name, c.Database
 	if name == "" {
 		name = current
 	}
@@ -30,8 +31,11 @@ func (in *Instance) alterDatabase(ctx context.Context, s *ast.AlterDatabase, cur
 	case s.Other != "":
 		return unsupported("ALTER DATABASE … "+s.Other, "files are managed by the server")
 	}
+	if err := in.evict(d, s, c); err != nil {
+		return err
+	}
 	for i := range s.Set {
-		if err := in.setOption(ctx, d, &s.Set[i]); err != nil {
+		if err := in.setOption(ctx, d, &s.Set[i], c); err != nil {
 			if serr := out.Message(sqlerr.From(err)); serr != nil {
 				return serr
 			}
@@ -53,7 +57,7 @@ func (in *Instance) alterHadr(ctx context.Context, d *Database, a *ast.HadrActio
 }
 
 // setOption is one option of ALTER DATABASE … SET.
-func (in *Instance) setOption(ctx context.Context, d *Database, o *ast.Option) error {
+func (in *Instance) setOption(ctx context.Context, d *Database, o *ast.Option, c exec.Caller) error {
 	switch o.Name {
 	case "RECOVERY":
 		return in.setRecovery(ctx, d, word(o.Value))
@@ -63,8 +67,8 @@ func (in *Instance) setOption(ctx context.Context, d *Database, o *ast.Option) e
 		return in.setOffline(ctx, d, o.Name)
 	case "COMPATIBILITY_LEVEL":
 		return in.setCompatibility(ctx, d, o)
-	case "MULTI_USER":
-		return nil // it is never anything else
+	case "SINGLE_USER", "MULTI_USER":
+		return in.setAccess(ctx, d, o.Name == "SINGLE_USER", c)
 	}
 	if alwaysOn[o.Name] == word(o.Value) && alwaysOn[o.Name] != "" {
 		return nil

@@ -68,6 +68,8 @@ type databaseDoc struct {
 	Compat    uint8     `json:"compatibilityLevel"`
 	Offline   bool      `json:"offline,omitempty"`
 	ReadOnly  bool      `json:"readOnly,omitempty"`
+	// SingleUser is SET SINGLE_USER.
+	SingleUser bool `json:"singleUser,omitempty"`
 	// Restoring is true while the database is seeded or waits for more.
 	Restoring bool `json:"restoring,omitempty"`
 	// Replica is true while a link feeds it.
@@ -93,6 +95,7 @@ type Database struct {
 	cache      *catalog.Cache
 	identities *catalog.Identities
 	users      int  // sessions that are in it
+	owner      int  // the one session that may be in it under SINGLE_USER
 	dropped    bool // nobody enters any more
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"linkspan/hadr"
 	"linkspan/internal/fsx"
-	"linkspan/rel"
 	"linkspan/sqlerr"
 	"linkspan/storage"
 	"linkspan/trust"
@@ -33,10 +32,9 @@ type Instance struct {
 	hadr   *hadr.Manager
 	engine *exec.Engine
 	// views are those of every database, msdb those of msdb alone.
-	views, msdb  viewSet
-	catalogViews rel.Views
-	sessions     sessionList
-	errors       recentErrors
+	views, msdb viewSet
+	sessions    sessionList
+	errors      recentErrors
 
 	// membership is held by the statements that put databases into groups and by those that groups forbid, so that
 	// neither happens behind the other's check. Lock order: membership, the replica manager's, ddl, mu.

@@ -93,7 +93,8 @@ func (in *Instance) databaseProperty(database, name string) sqltype.Value {
 		}
 		return vText("READ_WRITE")
 	case "useraccess":
-		return vText("MULTI_USER")
+		_, access := doc.userAccess()
+		return vText(access)
 	case "collation":
 		return vText(doc.Collation)
 	case "version":

@@ -8,7 +8,7 @@ import (
 )
 
 // Enter implements exec.Databases: the session counts as a user, so that the database is not dropped under it.
-func (in *Instance) Enter(name string, _ exec.Caller) (exec.Database, error) {
+func (in *Instance) Enter(name string, c exec.Caller) (exec.Database, error) {
 	d, err := in.Find(name)
 	if err != nil {
 		return nil, err
@@ -19,6 +19,9 @@ func (in *Instance) Enter(name string, _ exec.Caller) (exec.Database, error) {
 		return nil, sqlerr.New(911, name)
 	}
 	if _, err := d.storageLocked(); err != nil {
+		return nil, err
+	}
+	if err := d.admitLocked(c); err != nil {
 		return nil, err
 	}
 	d.users++
@@ -64,7 +67,7 @@ func (d *Database) ReadOnly() bool { return d.readOnly() }
 // Views implements exec.Database.
 func (d *Database) Views() rel.Views { return databaseViews{d} }
 
-// databaseViews are the views of a database: msdb's own, the instance's, and those over the database's catalog.
+// databaseViews are the views of a database: msdb's own and the instance's. Those over its catalog are the session's to add.
 type databaseViews struct{ d *Database }
 
 // View implements rel.Views.
@@ -77,8 +80,5 @@ func (v databaseViews) View(schema, name string) *rel.View {
 	if w := v.d.in.views.View(schema, name); w != nil {
 		return w
 	}
-	if v.d.in.catalogViews == nil {
-		return nil
-	}
-	return v.d.in.catalogViews.View(schema, name)
+	return nil
 }

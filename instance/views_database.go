@@ -70,10 +70,11 @@ func (in *Instance) databaseRow(d *Database) []sqltype.Value {
 		masterKey = m.ByService != nil
 	}
 	wait, waitDesc := in.logReuseWait(d)
+	access, accessDesc := doc.userAccess()
 	return []sqltype.Value{
 		vText(doc.Name), vInt(doc.ID), vNull(tInt), sqltype.BytesOf(sqltype.VarBinary, adminSID),
 		vTime(doc.Created), vTiny(doc.Compat), vText(doc.Collation),
-		vTiny(0), vText("MULTI_USER"), vBit(readOnly), vBit(false),
+		vTiny(access), vText(accessDesc), vBit(readOnly), vBit(false),
 		vBit(false), vTiny(uint8(state)), vText(state.String()), vBit(false),
 		vBit(false), vBit(false), vTiny(1),
 		vText("ON"), vBit(true), vTiny(doc.Recovery),

@@ -140,11 +140,8 @@ func (s *Session) caller() Caller {
 func (s *Session) request(ctx context.Context, out sqlapi.ResultSink, f func(*request) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	if err := s.life.Err(); err != nil {
-		return context.Cause(s.life)
+	if s.life.Err() != nil {
+		return context.Cause(s.life) // the first reason: a killed session hears that it was, also after Close
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

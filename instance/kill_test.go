@@ -1,0 +1,41 @@
+package instance_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestKillEachOther has two sessions kill each other at the same time: neither may wait for the other's request, which
+// waits for it.
+func TestKillEachOther(t *testing.T) {
+	t.Parallel()
+	in := open(t, options())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			a, err := enter(in)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			b, err := enter(in)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var both sync.WaitGroup
+			both.Go(func() { batch(a, fmt.Sprintf("KILL %d", b.ID())) })
+			both.Go(func() { batch(b, fmt.Sprintf("KILL %d", a.ID())) })
+			both.Wait()
+			_, _ = a.Close(), b.Close()
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("two sessions that kill each other wait for ever")
+	}
+}
