@@ -53,3 +53,35 @@ func host(remote string) string {
 	}
 	return h
 }
+
+// crowd bounds what is under way from one address and altogether.
+type crowd struct {
+	maxHere, max int
+
+	mu    sync.Mutex // protects what follows
+	here  map[string]int
+	total int
+}
+
+// enter counts one more until leave is called, if there is room.
+func (c *crowd) enter(remote string) (leave func(), ok bool) {
+	h := host(remote)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.here[h] >= c.maxHere || c.total >= c.max {
+		return nil, false
+	}
+	if c.here == nil {
+		c.here = make(map[string]int)
+	}
+	c.here[h]++
+	c.total++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.total--
+		if c.here[h]--; c.here[h] <= 0 {
+			delete(c.here, h)
+		}
+	}, true
+}

@@ -49,14 +49,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
-		h.Set("Retry-After", "1")
-		c.fail(armtypes.Errorf(http.StatusTooManyRequests, "TooManyRequests", "The endpoint serves %d requests already. Try again later.", maxInFlight))
-		return
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := s.dispatch(c); err != nil {
 		c.fail(err)
@@ -72,15 +64,41 @@ func (s *Server) dispatch(c *call) error {
 			c.w.Header().Set("Allow", anonymousPaths[key].method)
 			return armtypes.Errorf(http.StatusMethodNotAllowed, "MethodNotAllowed", "The method %s is not allowed here.", c.r.Method)
 		}
-		return anonymousPaths[key].serve(s, c)
+		return s.serveStranger(c, anonymousPaths[key].serve)
 	}
 	if err := s.authenticate(c); err != nil {
 		return err
+	}
+	// Only now: strangers take no room from those who are known.
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		return c.busy()
 	}
 	if err := c.readVersion(); err != nil {
 		return err
 	}
 	return s.find(c)
+}
+
+// busy refuses a request because too many are served.
+func (c *call) busy() error {
+	c.w.Header().Set("Retry-After", "1")
+	return armtypes.Errorf(http.StatusTooManyRequests, "TooManyRequests", "The endpoint serves too many requests already. Try again later.")
+}
+
+// serveStranger answers who has no token, in bounds: so many at a time from one address and altogether, and a body that
+// does not come in time is not waited for.
+func (s *Server) serveStranger(c *call, serve func(*Server, *call) error) error {
+	leave, ok := s.strangers.enter(c.r.RemoteAddr)
+	if !ok {
+		return c.busy()
+	}
+	defer leave()
+	// The connection's next request gets its own deadline from the server.
+	_ = http.NewResponseController(c.w).SetReadDeadline(s.o.Clock.Now().Add(strangerTime)) // errs only without a connection
+	return serve(s, c)
 }
 
 // readVersion takes the api-version from the query; its name is matched in any case.

@@ -24,7 +24,8 @@ const (
 	answerTime   = 60 * time.Second
 	idleTime     = 2 * time.Minute
 	stopTime     = 5 * time.Second
-	maxInFlight  = 256
+	maxInFlight  = 256 // of those who are known
+	strangerTime = 5 * time.Second
 	maxOpenConns = 1024
 )
 
@@ -38,6 +39,8 @@ type Server struct {
 	http   *http.Server
 	base   atomic.Pointer[string]
 	slots  chan struct{} // one per request in flight
+	// strangers are the requests in flight without a token.
+	strangers crowd
 
 	closeOnce sync.Once
 }
@@ -47,7 +50,7 @@ func New(o Options) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("make ARM endpoint: %w", err)
 	}
-	s := &Server{o: o, slots: make(chan struct{}, maxInFlight)}
+	s := &Server{o: o, slots: make(chan struct{}, maxInFlight), strangers: crowd{maxHere: 64, max: 192}}
 	s.group = startstop.New(context.Background())
 	s.ops = newOperations(o.Clock, o.KeepOperations, s.group, o.Log)
 	s.auth = newAuthority(&s.o, s.baseURL)
