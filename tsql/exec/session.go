@@ -99,12 +99,25 @@ func (s *Session) note(running bool) {
 	s.activity.Store(&Activity{Database: s.db.Name(), Running: running, Transactions: s.trancount(), Requests: s.requests})
 }
 
-// Kill ends what runs, rolls back what is open and refuses every further request with cause; Close is still due. It
-// waits for the running request and MUST NOT be called from within one of the same session.
+// Kill ends what runs, rolls back what is open and refuses every further request with cause; Close is still due. An idle
+// session has nothing open when it returns. A running request is not waited for, since it may be killing the caller: what
+// it leaves is given up when it has ended.
 func (s *Session) Kill(cause error) {
 	s.end(cause)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if s.mu.TryLock() {
+		defer s.mu.Unlock()
+		s.abandon()
+		return
+	}
+	context.AfterFunc(s.life, func() { // at once, in a goroutine that ends with the request
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.abandon()
+	})
+}
+
+// abandon gives up what the session holds. It needs mu.
+func (s *Session) abandon() {
 	s.dropTransaction()
 	s.closeTemps()
 }
@@ -118,8 +131,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.closed = true
-	s.dropTransaction()
-	s.closeTemps()
+	s.abandon()
 	s.e.o.Databases.Leave(s.db)
 	if s.o.Closed != nil {
 		s.o.Closed()
