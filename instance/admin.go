@@ -55,8 +55,11 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 
 // member runs the statements that put databases into groups, or that groups forbid.
 func (a admin) member(ctx context.Context, c exec.Caller, s ast.Statement, out sqlapi.ResultSink) error {
-	a.in.membership.Lock()
-	defer a.in.membership.Unlock()
+	leave, err := a.in.membership.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	switch s := s.(type) {
 	case *ast.CreateGroup:
 		return a.in.createGroup(ctx, s, out)

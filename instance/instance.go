@@ -38,7 +38,7 @@ type Instance struct {
 
 	// membership is held by the statements that put databases into groups and by those that groups forbid, so that
 	// neither happens behind the other's check. Lock order: membership, the replica manager's, ddl, mu.
-	membership sync.Mutex
+	membership turnstile
 	// ddl is held while the set of databases or what master remembers of one changes.
 	ddl sync.Mutex
 	mu  sync.RWMutex // protects what follows
@@ -68,7 +68,7 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	in := &Instance{opts: o, started: o.Clock.Now(), databases: map[string]*Database{}, logins: map[string]*loginDoc{},
+	in := &Instance{opts: o, started: o.Clock.Now(), databases: map[string]*Database{}, logins: map[string]*loginDoc{}, membership: newTurnstile(),
 		caseSensitive: strings.Contains(strings.ToUpper(o.Collation), "_CS_") || strings.Contains(strings.ToUpper(o.Collation), "_BIN")}
 	if err := in.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start instance %s: %w", o.Name, err), in.Close())

@@ -39,3 +39,42 @@ func TestKillEachOther(t *testing.T) {
 		t.Fatal("two sessions that kill each other wait for ever")
 	}
 }
+
+// TestEvictWhoWaits ends sessions that wait for the very statement that ends them.
+func TestEvictWhoWaits(t *testing.T) {
+	t.Parallel()
+	in := open(t, options())
+	must(t, logIn(t, in), "CREATE DATABASE d")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 50 {
+			var both sync.WaitGroup
+			for range 3 {
+				s, err := enter(in)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				batch(s, "USE d")
+				both.Go(func() {
+					batch(s, "ALTER DATABASE d SET SINGLE_USER WITH ROLLBACK IMMEDIATE; ALTER DATABASE d SET MULTI_USER")
+					_ = s.Close()
+				})
+			}
+			both.Wait()
+			s, err := enter(in)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			batch(s, "ALTER DATABASE d SET MULTI_USER")
+			_ = s.Close()
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("sessions that end each other wait for ever")
+	}
+}
