@@ -31,7 +31,7 @@ if [ ! -x "$azurite" ]; then
   # npm knows no authorities but its own; the machine's count too, as for every other program.
   machine=/etc/ssl/certs/ca-certificates.crt
   [ ! -r "$machine" ] || export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS:-$machine}"
-  npm install --prefix .cache/azurite --loglevel=error --no-audit --no-fund --no-package-lock azurite@3 >/dev/null || {
+  npm install --prefix .cache/azurite --loglevel=error --no-update-notifier --no-audit --no-fund --no-package-lock azurite@3 >/dev/null || {
     echo "npm could not install azurite, which the tests of blob storage need; its reason stands above." >&2
     echo "Without it, \"go test ./...\" runs everything else." >&2
     exit 1
