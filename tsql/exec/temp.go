@@ -199,10 +199,13 @@ func (ts *tempStore) define(k *conn, where, table string) error {
 
 // copyRows copies the rows of a temporary table from one connection to another that has the table, empty.
 func copyRows(from, to *conn, table string) error {
-	src, err := from.Stmt("SELECT * FROM " + tempSchema + "." + table)
+	// Not a kept statement: a later table of the same number has other columns, and a statement prepared for the earlier
+	// one tells their old count until it is stepped.
+	src, _, err := from.Prepare("SELECT * FROM " + tempSchema + "." + table)
 	if err != nil {
 		return err
 	}
+	defer src.Close() //nolint:errcheck // a statement that only read
 	n := src.ColumnCount()
 	dst, err := to.Stmt("INSERT INTO " + tempSchema + "." + table + " VALUES(?" + strings.Repeat(",?", n-1) + ")")
 	if err != nil {
@@ -219,7 +222,7 @@ func copyRows(from, to *conn, table string) error {
 			return err
 		}
 	}
-	return src.Reset()
+	return src.Err()
 }
 
 // copyColumn binds the value of a column as the parameter of the same place.

@@ -98,21 +98,47 @@ func dataLength(_ *Env, ctx sqlite3.Context, arg []sqlite3.Value) {
 	}
 }
 
-// offset gives the byte position of the n-th character, at most len(s).
-func offset(s []byte, n int64) int {
-	if n <= 0 {
-		return 0
+// unitCount counts the characters of s as offset does.
+func unitCount(s []byte) int64 {
+	n := utf8.RuneCount(s)
+	for _, c := range s {
+		if c >= 0xF0 { // begins a rune outside the basic plane
+			n++
+		}
 	}
+	return int64(n)
+}
+
+// offset gives the byte position of the n-th character, at most len(s). Runes outside the basic plane are two characters,
+// as in collations without _SC; a cut through one leaves it to the right side, as half of it cannot be kept.
+func offset(s []byte, n int64) int {
 	i := 0
-	for ; i < len(s) && n > 0; n-- {
+	for i < len(s) && n > 0 {
 		if s[i] < utf8.RuneSelf {
 			i++
+			n--
 			continue
 		}
-		_, w := utf8.DecodeRune(s[i:])
+		r, w := utf8.DecodeRune(s[i:])
+		if n--; r > 0xFFFF {
+			if n--; n < 0 {
+				break
+			}
+		}
 		i += w
 	}
 	return i
+}
+
+// tail gives the last n characters of s.
+func tail(s []byte, n int64) []byte {
+	skip := unitCount(s) - n
+	i := offset(s, skip)
+	if skip > 0 && unitCount(s[:i]) < skip { // cut through a rune: its half is left out
+		_, w := utf8.DecodeRune(s[i:])
+		i += w
+	}
+	return s[i:]
 }
 
 func side(right bool) impl {
@@ -127,7 +153,7 @@ func side(right bool) impl {
 			return
 		}
 		if right {
-			resultRaw(ctx, s[offset(s, int64(utf8.RuneCount(s))-n):])
+			resultRaw(ctx, tail(s, n))
 			return
 		}
 		resultRaw(ctx, s[:offset(s, n)])
@@ -202,7 +228,7 @@ func charIndex(_ *Env, ctx sqlite3.Context, arg []sqlite3.Value) {
 		ctx.ResultInt64(0)
 		return
 	}
-	ctx.ResultInt64(start + int64(utf8.RuneCount(s[skip:skip+i])))
+	ctx.ResultInt64(start + unitCount(s[skip:skip+i]))
 }
 
 // bounded gives text as a result of type t, cut to its length.
@@ -263,7 +289,7 @@ func translate(e *Env, ctx sqlite3.Context, arg []sqlite3.Value) {
 // stuff is ls_stuff(text, start, length, with).
 func stuff(_ *Env, ctx sqlite3.Context, arg []sqlite3.Value) {
 	s, start, n := arg[0].RawText(), arg[1].Int64(), arg[2].Int64()
-	if start <= 0 || n < 0 || start > int64(utf8.RuneCount(s)) {
+	if start <= 0 || n < 0 || start > unitCount(s) {
 		return
 	}
 	i := offset(s, start-1)
