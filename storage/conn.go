@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
@@ -116,7 +117,7 @@ func (c *Conn) evict() {
 // rest ends every statement, so that a transaction can end.
 func (c *Conn) rest() {
 	for _, s := range c.used {
-		_ = s.Reset() // repeats the error of the run
+		_ = survive(s.Reset) // repeats the error of the run
 		_ = s.ClearBindings()
 		s.held = false
 	}
@@ -125,6 +126,23 @@ func (c *Conn) rest() {
 		_ = s.Close()
 	}
 	c.extra = c.extra[:0]
+}
+
+// survive gives as an error what go-sqlite3 panics with when SQLite was out of memory: in the run of a statement, and again
+// when that statement is reset. What is to be given back after it must not be lost.
+func survive(f func() error) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(v)
+		case error:
+			err = v
+		default:
+			panic(v)
+		}
+	}()
+	return f()
 }
 
 // run executes one of storage's own statements, which the guard would refuse and an interrupt must not stop.
@@ -197,7 +215,7 @@ func (c *Conn) Release() {
 		return
 	}
 	c.released = true
-	err := c.End()
+	err := survive(c.End)
 	c.SetInterrupt(context.Background())
 	c.db.conns.giveBack(c, err == nil && c.GetAutocommit())
 }

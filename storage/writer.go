@@ -121,16 +121,16 @@ func (w *Writer) Rollback() {
 		return
 	}
 	w.done, w.begun = true, false
+	defer w.db.giveTurn() // whatever happens: nobody could write any more
 	w.rest()
 	var err error
 	if !w.GetAutocommit() {
-		err = w.run(w.own.rollback)
+		err = survive(func() error { return w.run(w.own.rollback) })
 	}
 	w.SetInterrupt(context.Background())
 	if err != nil || !w.GetAutocommit() || w.file.Pinned() != nil {
 		w.db.conns.dropWriter(w.Conn, err)
 	}
-	w.db.giveTurn()
 }
 
 // Release is Rollback.
