@@ -200,6 +200,12 @@ func (m *Manager) refused(r *endpoint.Refusal) {
 	if err != nil {
 		return
 	}
+	select {
+	case m.resolving <- struct{}{}:
+		defer func() { <-m.resolving }()
+	default:
+		return // strangers in numbers cost no more than a line each
+	}
 	for _, g := range m.groups() {
 		l := m.link(g.Name)
 		if l == nil || l.target || l.snap.Load().connected {

@@ -44,9 +44,15 @@ type Manager struct {
 	started  bool
 	closed   bool
 
+	// resolving bounds the refusals whose links are looked for, for which names are resolved.
+	resolving chan struct{}
+
 	holdMu sync.Mutex
 	holds  map[string]map[string]lsn.LSN // database → link → LSN, both folded
 }
+
+// maxResolving is how many refusals at a time may look for the links that they are about.
+const maxResolving = 8
 
 // Validate reports every problem and fills in defaults.
 func (o *Options) Validate() error {
@@ -92,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Manager{opts: o, links: make(map[string]*link), holds: make(map[string]map[string]lsn.LSN)}
+	m := &Manager{opts: o, links: make(map[string]*link), holds: make(map[string]map[string]lsn.LSN), resolving: make(chan struct{}, maxResolving)}
 	if err := m.load(ctx); err != nil {
 		return nil, err
 	}
