@@ -133,8 +133,9 @@ func (in *Instance) dropDatabase(ctx context.Context, name string, ifExists bool
 	}
 	d.mu.Lock()
 	if d.users > 0 {
+		e := sqlerr.New(3702, d.doc.Name)
 		d.mu.Unlock()
-		return sqlerr.New(3702, d.doc.Name)
+		return e
 	}
 	d.dropped = true // nobody enters any more
 	d.mu.Unlock()

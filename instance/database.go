@@ -166,9 +166,6 @@ func (d *Database) readOnly() bool {
 	return d.doc.ReadOnly || d.doc.Replica || d.db != nil && d.db.IsReplica()
 }
 
-// folder is where the database's files lie.
-func (d *Database) folder() string { return filepath.Join(d.in.opts.Dir, d.snapshot().Folder) }
-
 // storageOptions are those every database is opened with.
 func (d *Database) storageOptions(name, folder string) storage.Options {
 	o := d.in.opts
@@ -248,16 +245,6 @@ func (in *Instance) retain(d *Database) lsn.LSN {
 		return lsn.Zero
 	}
 	return in.hadr.Retain(d.Name())
-}
-
-// hardened is the LSN up to which the database is durable, or zero.
-func (d *Database) hardened() lsn.LSN {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.db == nil {
-		return lsn.Zero
-	}
-	return d.db.Hardened()
 }
 
 func (in *Instance) putDatabase(ctx context.Context, doc databaseDoc) error {

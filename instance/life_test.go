@@ -287,7 +287,7 @@ func TestPortInUse(t *testing.T) {
 	// A port that is taken while the server is down is told of in the error log, and is no reason not to start.
 	shut(t, in)
 	if l, err = net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err != nil {
-		t.Skipf("the port went to somebody else: %v", err)
+		t.Fatalf("the port went to somebody else: %v", err)
 	}
 	s = logIn(t, open(t, o))
 	if got := must(t, s, "SELECT number, text FROM sys.dm_linkspan_errorlog WHERE severity > 10"); !strings.Contains(got, fmt.Sprint("port ", port)) {

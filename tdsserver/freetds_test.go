@@ -23,7 +23,7 @@ func freetds(t *testing.T, s *server, encryption, password, program, input strin
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		t.Skipf("%s of the package freetds-bin is not installed", program)
+		t.Fatalf("%s of the package freetds-bin is not installed (scripts/deps.sh installs it)", program)
 	}
 	conf := filepath.Join(t.TempDir(), "freetds.conf")
 	text := fmt.Sprintf("[it]\nhost = 127.0.0.1\nport = %d\ntds version = 7.4\nencryption = %s\nclient charset = UTF-8\n", s.addr.Port, encryption)

@@ -35,7 +35,7 @@ func startAzurite(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(bin); err != nil {
-		t.Skip("azurite is not installed (scripts/deps.sh installs it)")
+		t.Fatal("azurite is not installed (scripts/deps.sh installs it)")
 	}
 	c := exec.CommandContext(t.Context(), bin, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
 	c.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+account+":"+key)

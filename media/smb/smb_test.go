@@ -48,7 +48,7 @@ func startSamba(t *testing.T) (address, name string) {
 	t.Helper()
 	smbd, err := exec.LookPath("smbd")
 	if err != nil {
-		t.Skip("smbd is not installed (scripts/deps.sh installs it)")
+		t.Fatal("smbd is not installed (scripts/deps.sh installs it)")
 	}
 	me, err := user.Current()
 	if err != nil {
@@ -82,7 +82,7 @@ func startSamba(t *testing.T) (address, name string) {
 	add := exec.CommandContext(t.Context(), "smbpasswd", "-c", conf, "-a", "-s", me.Username)
 	add.Stdin = strings.NewReader("secret\nsecret\n")
 	if out, err := add.CombinedOutput(); err != nil {
-		t.Skipf("smbpasswd needs rights that this account has not: %v: %s", err, out)
+		t.Fatalf("make a Samba user: %v: %s", err, out)
 	}
 	run(t, exec.CommandContext(context.WithoutCancel(t.Context()), smbd, "--foreground", "--no-process-group", "--debug-stdout", "-s", conf))
 	return waitFor(t, fmt.Sprintf("127.0.0.1:%d", port)), me.Username
