@@ -98,8 +98,9 @@ func linkAction(f *linkFlags, do func(context.Context, *link.Session) error, sai
 func newLinkCreateCommand() *cobra.Command {
 	f := new(linkFlags)
 	c := &cobra.Command{
-		Use:   "create",
-		Short: "Make links, or finish making them, and wait until the copies keep up",
+		Use:     "create",
+		Aliases: []string{"apply"},
+		Short:   "Make links, or finish making them, and wait until the copies keep up",
 		Long: `Make each link of the spec: trust in both directions, endpoint, log chain, availability groups, the link itself;
 then wait until the copy is seeded, online and healthy. Every step looks first and does nothing when its effect is
 there already: after an interruption, run the same command again.`,

@@ -204,7 +204,9 @@ func (t *tour) link(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = s.Close() }() // only spoken to
-	t.tell("the same by hand: linkspan link create -f %s", t.specFile())
+	if t.Keep {
+		t.tell("the same by hand: linkspan link create -f %s", t.specFile())
+	}
 	return s.CreateAll(ctx)
 }
 
@@ -278,12 +280,15 @@ func (t *tour) prove(ctx context.Context) error {
 	if s.digest != c.digest {
 		return errors.New("the digests differ: the copy is not equal to its source")
 	}
-	for _, side := range []*sqlclient.Client{t.source, t.target} {
-		r, err := side.Query(ctx, "SELECT (SELECT COUNT(*) FROM "+table+") + (SELECT COUNT(*) FROM dbo.Crossings) + (SELECT COUNT(*) FROM dbo.Ports) AS n")
+	for _, side := range []struct {
+		name   string
+		client *sqlclient.Client
+	}{{t.ready.Source.Name, t.source}, {t.ready.Target.Name, t.target}} {
+		r, err := side.client.Query(ctx, "SELECT (SELECT COUNT(*) FROM "+table+") + (SELECT COUNT(*) FROM dbo.Crossings) + (SELECT COUNT(*) FROM dbo.Ports) AS n")
 		if err != nil {
 			return err
 		}
-		t.tell("%s: %v rows", side.Server(), r.First().Rows[0][0])
+		t.tell("%-10s  %v rows", side.name, r.First().Rows[0][0])
 	}
 	t.tell("equal")
 	return nil
