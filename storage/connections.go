@@ -67,6 +67,11 @@ const (
 	writerSettings = settings + "PRAGMA cache_size = -32768"
 )
 
+// maxValue bounds one string or blob, and one row, in bytes. A connection of SQLite has 256 MB, and a statement holds a few
+// copies of a value; below that the statement fails
+// (TOOBIG) and nothing else.
+const maxValue = 32 << 20
+
 // connect opens a connection.
 func (p *connections) connect(writer bool) (*Conn, error) {
 	path, flags, set := fmt.Sprintf("/reader-%d", p.next.Add(1)), sqlite3.OPEN_READONLY, readerSettings
@@ -94,6 +99,7 @@ func (p *connections) prepare(c *Conn, path, set string, writer bool) error {
 	if err := c.Exec(set); err != nil {
 		return err
 	}
+	c.Limit(sqlite3.LIMIT_LENGTH, maxValue)
 	if p.db.o.Prepare != nil {
 		if err := p.db.o.Prepare(c.Conn); err != nil {
 			return err

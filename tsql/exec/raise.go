@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/storage"
@@ -46,6 +48,8 @@ func (f *frame) sqlError(err error) *sqlerr.Error {
 		return sqlerr.New(3906, f.s.db.Name()).WithCause(err)
 	case errors.Is(err, storage.ErrPoisoned), errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrDamaged):
 		return sqlerr.New(9001, f.s.db.Name()).WithCause(err)
+	case errors.Is(err, sqlite3.TOOBIG), errors.Is(err, sqlite3.NOMEM):
+		return sqlerr.New(701, "a value or row of more than 32 MB").WithCause(err)
 	}
 	return sqlerr.New(8630, err.Error()).WithCause(err)
 }
