@@ -14,7 +14,7 @@ func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
 	db := create(t, options(fsx.NewMem()))
 	exec(t, db, "CREATE TABLE t(a)", "INSERT INTO t VALUES ('x')")
-	const limit, huge = 16 << 20, "SELECT hex(zeroblob(50000000)) || a FROM t"
+	const limit, huge = 16 << 20, "SELECT hex(zeroblob(12000000)) || a FROM t"
 	panics := func(use func()) (did bool) {
 		defer func() { did = recover() != nil }()
 		use()
