@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"linkspan/arm"
-	"linkspan/internal/fsx"
 )
 
 func parse(t *testing.T, data []byte) *x509.Certificate {
@@ -63,34 +59,6 @@ func TestIdentityLasts(t *testing.T) {
 	s["token-key.pem"] = []byte("damaged")
 	if _, err := arm.OpenIdentity(s, []string{"x"}, now); err == nil || !strings.Contains(err.Error(), "token-key.pem") {
 		t.Errorf("a damaged key must be named: %v", err)
-	}
-}
-
-func TestKeysAreReadableByTheirOwnerOnly(t *testing.T) {
-	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("no modes there; the directory's access list decides")
-	}
-	dir := filepath.Join(t.TempDir(), "arm")
-	store := arm.FileStore{FS: fsx.OS{}, Dir: dir}
-	if _, err := arm.OpenIdentity(store, []string{"localhost"}, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := arm.OpenIdentity(store, []string{"localhost"}, time.Now()); err != nil {
-		t.Fatal("open again:", err)
-	}
-	files, err := os.ReadDir(dir)
-	if err != nil || len(files) != 5 {
-		t.Fatalf("files: %v %v", files, err)
-	}
-	for _, f := range files {
-		st, err := f.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if st.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %v", f.Name(), st.Mode())
-		}
 	}
 }
 
