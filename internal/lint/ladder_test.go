@@ -17,7 +17,7 @@ const module = "linkspan/"
 // ladder gives each package its row, lowest first. A package imports strictly lower rows only; rungs lists the
 // exceptions inside a row. ARCHITECTURE.md shows the picture and the reasons.
 var ladder = [][]string{
-	0: {"lsn", "sqlerr", "sqltype", "internal/clock", "internal/fsx", "internal/invariant", "internal/startstop", "internal/lint"},
+	0: {"lsn", "sqlerr", "sqltype", "internal/clock", "internal/fsx", "internal/invariant", "internal/sabotage", "internal/startstop", "internal/lint"},
 	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "bak/baktest", "trust", "login", "hadr/hadrwire", "hadr/agcore",
 		"tsql/ast", "tsql/parse", "link/flow", "armtypes"},
 	2:  {"storage", "storage/logvfs", "media", "media/mediatest", "media/dir", "media/smb", "media/azblob", "hadr/endpoint", "sqlclient", "armclient"},
