@@ -29,6 +29,8 @@ type Hello struct {
 	Position lsn.LSN
 	// Suspended: data movement is stopped on this side.
 	Suspended bool
+	// Standing is this side's role.
+	Standing Standing
 }
 
 // Type implements Message.
@@ -49,6 +51,7 @@ func (m *Hello) encode(e *encoder) {
 	e.u32(m.Epoch)
 	e.lsn(m.Position)
 	e.bool(m.Suspended)
+	m.Standing.encode(e)
 }
 
 func (m *Hello) decode(d *decoder) {
@@ -68,6 +71,7 @@ func (m *Hello) decode(d *decoder) {
 	m.Epoch = d.u32()
 	m.Position = d.lsn()
 	m.Suspended = d.bool()
+	m.Standing.decode(d)
 }
 
 // Member is one side of a link, as the source has configured it.
@@ -111,6 +115,8 @@ type Config struct {
 	Suspended      bool
 	// Bytes is the database's present size, for estimates.
 	Bytes uint64
+	// Standing is the sender's role.
+	Standing Standing
 }
 
 // Type implements Message.
@@ -128,6 +134,7 @@ func (m *Config) encode(e *encoder) {
 	m.Target.encode(e)
 	e.bool(m.Suspended)
 	e.u64(m.Bytes)
+	m.Standing.encode(e)
 }
 
 func (m *Config) decode(d *decoder) {
@@ -140,6 +147,7 @@ func (m *Config) decode(d *decoder) {
 	m.Target.decode(d)
 	m.Suspended = d.bool()
 	m.Bytes = d.u64()
+	m.Standing.decode(d)
 }
 
 // Refuse answers any request that is not granted, and ends its stream. Its form never changes.

@@ -8,7 +8,7 @@ import (
 )
 
 // Version is the protocol's; instances of different versions refuse each other.
-const Version = 1
+const Version = 2
 
 // ErrMalformed is wrapped by every error about the form of what was received.
 var ErrMalformed = errors.New("malformed message")
@@ -34,6 +34,8 @@ const (
 	TypeLogBatch
 	TypeRotate
 	TypeRotated
+	TypeStanding
+	TypeTurnOver
 )
 
 // Limits, in bytes.
@@ -190,6 +192,10 @@ func newMessage(t Type) Message {
 		return new(Rotate)
 	case TypeRotated:
 		return new(Rotated)
+	case TypeStanding:
+		return new(Standing)
+	case TypeTurnOver:
+		return new(TurnOver)
 	default:
 		return nil
 	}
