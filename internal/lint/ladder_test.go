@@ -21,7 +21,7 @@ var ladder = [][]string{
 	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "bak/baktest", "trust", "login", "hadr/hadrwire", "hadr/agcore",
 		"tsql/ast", "tsql/parse", "link/flow", "armtypes"},
 	2:  {"storage", "storage/logvfs", "media", "media/mediatest", "media/dir", "media/smb", "media/azblob", "hadr/endpoint", "sqlclient", "armclient"},
-	3:  {"catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
+	3:  {"backup", "catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
 	4:  {"hadr", "hadr/seeding"},
 	5:  {"instance", "link"},
 	6:  {"tdsserver", "arm"},
