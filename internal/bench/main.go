@@ -38,7 +38,11 @@ type bench struct {
 	samples int
 	sample  time.Duration // how long one sample runs
 	only    *regexp.Regexp
+	short   bool
 }
+
+// wants reports whether one of the names is to be measured.
+func (b *bench) wants(names ...string) bool { return slices.ContainsFunc(names, b.only.MatchString) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -54,6 +58,8 @@ func run(ctx context.Context) error {
 	samples := flag.Int("samples", 5, "samples per measurement")
 	sample := flag.Duration("sample", 1500*time.Millisecond, "the length of a sample")
 	dir := flag.String("dir", "", "where to keep scratch files; default a temporary folder")
+	program := flag.String("program", "", "the compiled product to measure; default is to compile it")
+	short := flag.Bool("short", false, "a short outage, fewer failovers and smaller databases, to see that everything runs")
 	flag.Parse()
 	re, err := regexp.Compile(*only)
 	if err != nil {
@@ -65,9 +71,11 @@ func run(ctx context.Context) error {
 		}
 		defer func() { _ = os.RemoveAll(*dir) }()
 	}
-	b := &bench{dir: *dir, samples: *samples, sample: *sample, only: re}
-	if b.program, err = harness.Build(ctx, *dir); err != nil {
-		return err
+	b := &bench{program: *program, dir: *dir, samples: *samples, sample: *sample, only: re, short: *short}
+	if b.program == "" {
+		if b.program, err = harness.Build(ctx, *dir); err != nil {
+			return err
+		}
 	}
 	for _, group := range []struct {
 		names   []string
@@ -79,7 +87,7 @@ func run(ctx context.Context) error {
 		{[]string{"sandbox_ready_ms"}, b.ready},
 		{[]string{"bak_verify_MBps", "bak_export_MBps", "bak_decompress_MBps", "bak_headers_per_s", "chain_plan_ms_100k_sets"}, b.backups},
 	} {
-		if slices.ContainsFunc(group.names, re.MatchString) {
+		if b.wants(group.names...) {
 			if err := group.measure(ctx); err != nil {
 				return fmt.Errorf("%s: %w", group.names[0], err)
 			}
