@@ -2,7 +2,6 @@ package hadr
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -53,6 +52,11 @@ func (m *Manager) accept(s *endpoint.Session) {
 	if !adopted {
 		return
 	}
+	l.answer(ctx, s)
+}
+
+// answer takes the streams that the peer opens on a session, until it is over.
+func (l *link) answer(ctx context.Context, s *endpoint.Session) {
 	for {
 		stream, r, first, err := nextStream(ctx, s)
 		if err != nil {
@@ -272,9 +276,4 @@ func (l *link) replicaIDs() (near, far agcore.ID) {
 		near, far = g.Member(true).ID, g.Member(false).ID
 	}
 	return near, far
-}
-
-func thumbprint(der []byte) string {
-	sum := sha1Sum(der)
-	return hex.EncodeToString(sum[:])
 }

@@ -33,6 +33,8 @@ type follower struct {
 
 	mu    sync.Mutex // protects what follows
 	queue []received
+	// limit is the last LSN that the source has published.
+	limit lsn.LSN
 	wake  chan struct{}
 }
 
@@ -149,7 +151,8 @@ func (f *follower) read(ctx context.Context, r *hadrwire.Reader) error {
 			pending += len(b.Records)
 		}
 		if b.Digest == (storage.Digest{}) {
-			continue // the commit goes on in the next batch
+			f.allow(b.Published) // the commit goes on in the next batch, or it is but a word
+			continue
 		}
 		f.push(received{b.Last, b.Digest, b.Published, b.Time, pending})
 		pending = 0
@@ -159,43 +162,64 @@ func (f *follower) read(ctx context.Context, r *hadrwire.Reader) error {
 func (f *follower) push(r received) {
 	f.mu.Lock()
 	f.queue = append(f.queue, r)
+	f.limit = lsn.Latest(f.limit, r.published)
 	f.mu.Unlock()
+	f.signal()
+}
+
+// allow takes the source's word of what it has published.
+func (f *follower) allow(upTo lsn.LSN) {
+	f.mu.Lock()
+	f.limit = lsn.Latest(f.limit, upTo)
+	f.mu.Unlock()
+	f.signal()
+}
+
+func (f *follower) signal() {
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take removes the batches that the source has published, and returns the last of them.
-func (f *follower) take() (r received, ok bool) {
+// take removes the batches that are durable here and that the source has published, and returns the last of them.
+func (f *follower) take(durable lsn.LSN) (r received, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var limit lsn.LSN
-	for _, q := range f.queue {
-		limit = lsn.Latest(limit, q.published)
-	}
 	n, bytes := 0, 0
-	for n < len(f.queue) && !limit.Less(f.queue[n].last) {
+	for n < len(f.queue) && !f.limit.Less(f.queue[n].last) && !durable.Less(f.queue[n].last) {
 		r, ok = f.queue[n], true
 		bytes += r.bytes
 		n++
 	}
 	r.bytes = bytes
 	f.queue = append(f.queue[:0], f.queue[n:]...)
-	if ok {
-		// What the source has published is not forgotten with the batch that said so.
-		for i := range f.queue {
-			f.queue[i].published = lsn.Latest(f.queue[i].published, limit)
-		}
-	}
 	return r, ok
 }
 
-// publish makes what was appended durable, then visible, and tells the source.
+// newest is the end of the last batch that came, or zero.
+func (f *follower) newest() lsn.LSN {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.queue); n > 0 {
+		return f.queue[n-1].last
+	}
+	return lsn.Zero
+}
+
+// publish makes what was appended durable, and visible as far as the source has made it so, and tells the source of both:
+// what is durable at once, because commits may wait for it there.
 func (f *follower) publish(ctx context.Context) error {
+	durable := f.db.Hardened()
 	for {
-		r, ok := f.take()
-		if !ok {
+		if r, ok := f.take(durable); ok {
+			if err := f.show(r); err != nil {
+				return err
+			}
+			continue
+		}
+		at := f.newest()
+		if !durable.Less(at) {
 			select {
 			case <-f.wake:
 				continue
@@ -203,19 +227,25 @@ func (f *follower) publish(ctx context.Context) error {
 				return ctx.Err()
 			}
 		}
-		if err := f.db.WaitDurable(ctx, r.last); err != nil {
-			return fmt.Errorf("harden log up to %v: %w", r.last, err)
+		if err := f.db.WaitDurable(ctx, at); err != nil {
+			return fmt.Errorf("harden log up to %v: %w", at, err)
 		}
-		now := f.l.m.now()
-		f.l.move.hardened(r.last, now)
-		if f.db.Published().Less(r.last) {
-			if err := f.db.Publish(r.last, r.digest); err != nil {
-				return fmt.Errorf("show version %v: %w", r.last, err)
-			}
-		}
-		f.l.move.redoneBytes(r.last, r.committed, f.l.m.now(), r.bytes)
+		durable = at
+		f.l.move.hardened(at, f.l.m.now())
 		f.l.tell(f.gen)
 	}
+}
+
+// show makes a batch and those before it visible.
+func (f *follower) show(r received) error {
+	if f.db.Published().Less(r.last) {
+		if err := f.db.Publish(r.last, r.digest); err != nil {
+			return fmt.Errorf("show version %v: %w", r.last, err)
+		}
+	}
+	f.l.move.redoneBytes(r.last, r.committed, f.l.m.now(), r.bytes)
+	f.l.tell(f.gen)
+	return nil
 }
 
 // tell sends the present progress to the source.

@@ -9,6 +9,7 @@ import (
 	"linkspan/hadr/hadrwire"
 	"linkspan/internal/clock"
 	"linkspan/internal/fsx"
+	"linkspan/lsn"
 	"linkspan/storage"
 )
 
@@ -125,21 +126,24 @@ func (h *held) Read(b []byte) (int, error) {
 // What the source has not published stays hidden until it says that it has.
 func TestNothingIsShownBeforeTheSourceShowsIt(t *testing.T) {
 	t.Parallel()
-	f := &follower{}
+	f := &follower{wake: make(chan struct{}, 1)}
 	lsns := func(n uint32) (l received) { l.last.VLF, l.last.Block, l.last.Slot = 1, n, 1; return l }
 	a, b, c := lsns(1), lsns(2), lsns(3)
 	b.published = a.last
-	f.queue = append(f.queue, a, b, c)
-	if r, ok := f.take(); !ok || r.last != a.last {
+	for _, r := range []received{a, b, c} {
+		f.push(r)
+	}
+	if r, ok := f.take(lsn.Max); !ok || r.last != a.last {
 		t.Errorf("took %v, %v", r, ok)
 	}
-	if r, ok := f.take(); ok {
+	if r, ok := f.take(lsn.Max); ok {
 		t.Errorf("took %v, which is not published", r)
 	}
-	word := c
-	word.published = c.last
-	f.queue = append(f.queue, word)
-	if r, ok := f.take(); !ok || r.last != c.last || len(f.queue) != 0 {
+	f.allow(c.last)
+	if r, ok := f.take(b.last); !ok || r.last != b.last {
+		t.Errorf("took %v, %v; %v is durable", r, ok, b.last)
+	}
+	if r, ok := f.take(lsn.Max); !ok || r.last != c.last || len(f.queue) != 0 {
 		t.Errorf("took %v, %v", r, ok)
 	}
 }

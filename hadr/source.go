@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"linkspan/hadr/agcore"
@@ -163,35 +164,86 @@ func (l *link) logReader(db *storage.DB, req *hadrwire.LogRequest) (*storage.Log
 	return r, nil, err
 }
 
-// ship sends batches until ctx ends. The copy publishes no further than we do: where a batch is ahead of what is
-// published here, a word follows when it is not any more.
+// ship sends batches until ctx ends, and a word whenever more of what was sent is published here: the copy shows no more
+// than we do.
 func (l *link) ship(ctx context.Context, db *storage.DB, r *storage.LogReader, w io.Writer, seeding bool) error {
-	var buf []byte
+	s := &shipper{l: l, db: db, w: w, seeding: seeding}
+	words := startstop.New(ctx)
+	defer words.Stop()
+	if !seeding { // a copy in the making shows nothing
+		words.Go(s.tellPublished)
+	}
 	for {
 		b, err := r.Next(ctx, batchBytes)
 		if err != nil {
 			return fmt.Errorf("read log after %v: %w", r.Position(), err)
 		}
-		now := l.m.now()
-		m := hadrwire.LogBatch{First: b.First, Last: b.Last, Digest: b.Digest, Published: b.Published, Time: b.Time, Sent: now, Records: b.Records}
-		buf = hadrwire.Append(buf[:0], &m)
-		if _, err := w.Write(buf); err != nil {
-			return fmt.Errorf("send log up to %v: %w", b.Last, err)
-		}
-		l.move.sent(b.Last, now, len(b.Records))
-		if b.Digest != (storage.Digest{}) && b.Published.Less(b.Last) && !seeding {
-			if err := db.WaitPublished(ctx, b.Last); err != nil {
-				return err
-			}
-			m = hadrwire.LogBatch{First: b.First, Last: b.Last, Digest: b.Digest, Published: b.Last, Time: b.Time, Sent: l.m.now()}
-			if err := hadrwire.Write(w, &m); err != nil {
-				return err
-			}
+		if err := s.send(&b); err != nil {
+			return err
 		}
 		if at := l.move.acknowledged(); !at.IsZero() && !seeding {
 			r.Acknowledge(at)
 		}
 	}
+}
+
+// shipper sends log on one stream.
+type shipper struct {
+	l       *link
+	db      *storage.DB
+	seeding bool
+
+	mu sync.Mutex // protects what follows, and the order on the stream
+	w  io.Writer
+	// buf is scratch space, told the last LSN that the copy may show, and last the last one sent.
+	buf        []byte
+	told, last lsn.LSN
+}
+
+func (s *shipper) send(b *storage.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.l.m.now()
+	published := lsn.Latest(s.db.Published(), s.told)
+	m := hadrwire.LogBatch{First: b.First, Last: b.Last, Digest: b.Digest, Published: published, Time: b.Time, Sent: now, Records: b.Records}
+	s.buf = hadrwire.Append(s.buf[:0], &m)
+	if _, err := s.w.Write(s.buf); err != nil {
+		return fmt.Errorf("send log up to %v: %w", b.Last, err)
+	}
+	s.told, s.last = published, b.Last
+	s.l.move.sent(b.Last, now, len(b.Records))
+	return nil
+}
+
+// tellPublished sends a word of what is published that no batch has told.
+func (s *shipper) tellPublished(ctx context.Context) {
+	for seen := lsn.Zero; ; {
+		if err := s.db.WaitPublished(ctx, following(seen)); err != nil {
+			return
+		}
+		seen = s.db.Published()
+		if s.word(seen) != nil {
+			return // whoever reads the stream reports its end
+		}
+	}
+}
+
+// following is the least LSN after l.
+func following(l lsn.LSN) lsn.LSN {
+	if l.Slot++; l.Slot == 0 {
+		l.Block++
+	}
+	return l
+}
+
+func (s *shipper) word(published lsn.LSN) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.told.Less(published) || !s.told.Less(s.last) {
+		return nil // the next batch says it
+	}
+	s.told = published
+	return hadrwire.Write(s.w, &hadrwire.LogBatch{Last: published, Published: published, Sent: s.l.m.now()})
 }
 
 // progressed takes the copy's word of how far it is; in the loop.

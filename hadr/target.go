@@ -113,6 +113,7 @@ func (l *link) connected(s *endpoint.Session, c *control, r *hadrwire.Reader) {
 	gen := l.gen
 	l.teller.Store(&teller{c, gen})
 	l.group.Go(func(ctx context.Context) { l.readControl(ctx, gen, s, r) })
+	l.group.Go(func(ctx context.Context) { l.answer(ctx, s) })
 	l.step(agcore.Event{Kind: agcore.Connected})
 }
 
