@@ -8,7 +8,7 @@ FUZZ    ?= 30s
 PKGS    := ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench fuzz deps
+.PHONY: help build demo test soak sabotage lint bench fuzz deps
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: deps ## set up everything and run all tests; under 15 minutes on two cores
 
 soak: deps ## the long loops: crashes, kills, random schedules (SOAK=n times the usual count)
 	LINKSPAN_SOAK=$(SOAK) $(GO) test -count=1 -timeout=6h $(PKGS)
+
+sabotage: ## take each safeguard away by its build tag; passes when its named test then fails
+	@scripts/sabotage.sh
 
 lint: ## formatters, analysers, vulnerabilities, cross builds
 	@scripts/lint.sh

@@ -13,8 +13,9 @@ if [ -n "$unformatted" ]; then
   echo "$unformatted" >&2
   exit 1
 fi
-echo "== go vet"
+echo "== go vet, also of what build tags bring in"
 go vet ./...
+go vet -tags="$(sed -n 's/^\/\/go:build \(sabotage_.*\)/\1/p' internal/sabotage/*.go | paste -sd, -)" ./...
 echo "== ladder, source and page rules"
 go test -count=1 ./internal/lint
 echo "== staticcheck"

@@ -52,8 +52,18 @@ func TestCrashRecoversAcknowledged(t *testing.T) {
 
 func TestReaderKeepsItsVersion(t *testing.T) {
 	t.Parallel()
-	db := create(t, options(fsx.NewMem()))
-	exec(t, db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)", "INSERT INTO t VALUES (1, 'old')")
+	for _, inBase := range []bool{false, true} { // what the reader needs lies in memory, or in the base file alone
+		db := create(t, options(fsx.NewMem()))
+		exec(t, db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)", "INSERT INTO t VALUES (1, 'old')")
+		if inBase {
+			checkpoint(t, db)
+		}
+		readerKeepsItsVersion(t, db)
+	}
+}
+
+func readerKeepsItsVersion(t *testing.T, db *storage.DB) {
+	t.Helper()
 	c, err := db.Reader(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -63,21 +73,24 @@ func TestReaderKeepsItsVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	exec(t, db, "UPDATE t SET b = 'new'")
-	if err := db.Checkpoint(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	checkpoint(t, db)
 	exec(t, db, "UPDATE t SET b = 'newer'")
-	if err := db.Checkpoint(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	checkpoint(t, db)
 	if got, err := rows(c, "SELECT b FROM t"); err != nil || got[0] != "old" {
-		t.Errorf("inside the transaction: %v, %v", got, err)
+		t.Errorf("inside the transaction: %v, %v", got, c.Cause(err))
 	}
 	if err := c.End(); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := rows(c, "SELECT b FROM t"); err != nil || got[0] != "newer" {
 		t.Errorf("after the transaction: %v, %v", got, err)
+	}
+}
+
+func checkpoint(t *testing.T, db *storage.DB) {
+	t.Helper()
+	if err := db.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
