@@ -29,8 +29,8 @@ type Hello struct {
 	Position lsn.LSN
 	// Suspended: data movement is stopped on this side.
 	Suspended bool
-	// Standing is this side's role.
-	Standing Standing
+	// Standing is this side's role, as agcore spells it.
+	Standing []byte
 }
 
 // Type implements Message.
@@ -51,7 +51,7 @@ func (m *Hello) encode(e *encoder) {
 	e.u32(m.Epoch)
 	e.lsn(m.Position)
 	e.bool(m.Suspended)
-	m.Standing.encode(e)
+	e.standing(m.Standing)
 }
 
 func (m *Hello) decode(d *decoder) {
@@ -71,7 +71,7 @@ func (m *Hello) decode(d *decoder) {
 	m.Epoch = d.u32()
 	m.Position = d.lsn()
 	m.Suspended = d.bool()
-	m.Standing.decode(d)
+	m.Standing = d.standing()
 }
 
 // Member is one side of a link, as the source has configured it.
@@ -113,10 +113,11 @@ type Config struct {
 	Epoch          uint32
 	Source, Target Member
 	Suspended      bool
-	// Bytes is the database's present size, for estimates.
-	Bytes uint64
+	// Bytes is the database's present size, for estimates, and Required as in Modes.
+	Bytes    uint64
+	Required uint8
 	// Standing is the sender's role.
-	Standing Standing
+	Standing []byte
 }
 
 // Type implements Message.
@@ -134,7 +135,8 @@ func (m *Config) encode(e *encoder) {
 	m.Target.encode(e)
 	e.bool(m.Suspended)
 	e.u64(m.Bytes)
-	m.Standing.encode(e)
+	e.u8(m.Required)
+	e.standing(m.Standing)
 }
 
 func (m *Config) decode(d *decoder) {
@@ -147,7 +149,8 @@ func (m *Config) decode(d *decoder) {
 	m.Target.decode(d)
 	m.Suspended = d.bool()
 	m.Bytes = d.u64()
-	m.Standing.decode(d)
+	m.Required = d.u8()
+	m.Standing = d.standing()
 }
 
 // Refuse answers any request that is not granted, and ends its stream. Its form never changes.

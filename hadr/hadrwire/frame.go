@@ -36,6 +36,8 @@ const (
 	TypeRotated
 	TypeStanding
 	TypeTurnOver
+	TypeModes
+	TypeInSync
 )
 
 // Limits, in bytes.
@@ -196,6 +198,10 @@ func newMessage(t Type) Message {
 		return new(Standing)
 	case TypeTurnOver:
 		return new(TurnOver)
+	case TypeModes:
+		return new(Modes)
+	case TypeInSync:
+		return new(InSync)
 	default:
 		return nil
 	}

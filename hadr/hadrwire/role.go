@@ -6,72 +6,64 @@ import (
 	"linkspan/lsn"
 )
 
-// maxHistory bounds the epochs of a Standing.
-const maxHistory = 64
+// maxStanding bounds a Standing, in bytes.
+const maxStanding = 4 << 10
 
-// Span is one epoch of a database's history: its records have LSNs greater than After.
-type Span struct {
-	Epoch uint32
-	After lsn.LSN
+// standing is a Standing as it lies in other messages.
+func (e *encoder) standing(b []byte) {
+	b = b[:min(len(b), maxStanding)]
+	e.u16(uint16(len(b)))
+	e.rest(b)
 }
 
-// Standing is what one side knows of its own role: both sides' standings decide who is primary. Hello and Config carry it,
-// and a Standing of its own follows each change while the peers are connected.
-type Standing struct {
-	// Present is false while there is no whole database here.
-	Present bool
-	// Epoch and Replica are the storage's, End the end of its hardened log.
-	Epoch   uint32
-	Replica bool
-	End     lsn.LSN
-	// Record is the payload of the database's last role record, empty when it has none, and RecordAt its LSN.
-	Record   []byte
-	RecordAt lsn.LSN
-	// History are the database's epochs, oldest first.
-	History []Span
-	// Refused is the epoch that this side promised not to open, 0 for none; Outdated the peer's epoch by which it knows
-	// that it is outdated, 0 for none.
-	Refused, Outdated uint32
+func (d *decoder) standing() []byte {
+	n := int(d.u16())
+	if n > maxStanding {
+		d.fail("a standing of %d bytes, more than %d", n, maxStanding)
+		return nil
+	}
+	return bytes.Clone(d.take(n))
 }
+
+// Standing is what one side knows of its own role, as agcore spells it: both sides' standings decide who is primary. Hello
+// and Config carry one, and one of its own follows each change while the peers are connected.
+type Standing struct{ Standing []byte }
 
 // Type implements Message.
 func (*Standing) Type() Type { return TypeStanding }
 
-func (m *Standing) encode(e *encoder) {
-	e.bool(m.Present)
-	e.u32(m.Epoch)
-	e.bool(m.Replica)
-	e.lsn(m.End)
-	e.u16(uint16(len(m.Record)))
-	e.rest(m.Record)
-	e.lsn(m.RecordAt)
-	n := min(len(m.History), maxHistory)
-	e.u8(uint8(n))
-	for _, s := range m.History[len(m.History)-n:] {
-		e.u32(s.Epoch)
-		e.lsn(s.After)
-	}
-	e.u32(m.Refused)
-	e.u32(m.Outdated)
+func (m *Standing) encode(e *encoder) { e.standing(m.Standing) }
+func (m *Standing) decode(d *decoder) { m.Standing = d.standing() }
+
+// Modes are the link's members as their primary has them configured now; it sends them when they change.
+type Modes struct {
+	Source, Target Member
+	// Required is how many copies commits wait for at any price.
+	Required uint8
 }
 
-func (m *Standing) decode(d *decoder) {
-	m.Present = d.bool()
-	m.Epoch = d.u32()
-	m.Replica = d.bool()
-	m.End = d.lsn()
-	m.Record = bytes.Clone(d.take(int(d.u16())))
-	m.RecordAt = d.lsn()
-	n := int(d.u8())
-	if n > maxHistory {
-		d.fail("%d epochs, more than %d", n, maxHistory)
-		return
-	}
-	for range n {
-		m.History = append(m.History, Span{Epoch: d.u32(), After: d.lsn()})
-	}
-	m.Refused, m.Outdated = d.u32(), d.u32()
+// Type implements Message.
+func (*Modes) Type() Type { return TypeModes }
+
+func (m *Modes) encode(e *encoder) {
+	m.Source.encode(e)
+	m.Target.encode(e)
+	e.u8(m.Required)
 }
+
+func (m *Modes) decode(d *decoder) {
+	m.Source.decode(d)
+	m.Target.decode(d)
+	m.Required = d.u8()
+}
+
+// InSync tells the copy whether the primary's commits wait for it.
+type InSync struct{ On bool }
+
+// Type implements Message.
+func (*InSync) Type() Type          { return TypeInSync }
+func (m *InSync) encode(e *encoder) { e.bool(m.On) }
+func (m *InSync) decode(d *decoder) { m.On = d.bool() }
 
 // Turn is the part of a planned failover that a TurnOver message plays.
 type Turn uint8

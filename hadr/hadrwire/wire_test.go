@@ -28,14 +28,14 @@ var (
 func every() []hadrwire.Message {
 	h := hadrwire.SeedHeader{Origin: id, Epoch: 2, Pages: 77, LogFrom: one, LogPrev: one, LogOffset: 512, LogTime: 7,
 		Controls: []hadrwire.Control{{LSN: one, Epoch: 1, Kind: 3, Payload: []byte("role")}, {LSN: two, Payload: []byte{}}}}
-	standing := hadrwire.Standing{Present: true, Epoch: 4, Replica: true, End: two, Record: []byte("open"), RecordAt: one,
-		History: []hadrwire.Span{{Epoch: 1}, {Epoch: 4, After: one}}, Refused: 6, Outdated: 8}
 	m := hadrwire.Member{ID: id, Name: names, URL: "tcp://a:1", Mode: 1, Seeding: 1, SessionTimeout: 20}
 	return []hadrwire.Message{
 		&hadrwire.Hello{Protocol: hadrwire.Version, LogFormat: 1, CollationTable: 2, Collation: "c", Server: "s", ShortName: "n", Link: names,
-			OwnGroup: "o", PartnerGroup: "p", Database: names, Origin: id, Epoch: 3, Position: two, Suspended: true, Standing: standing},
-		&hadrwire.Config{Server: "s", Link: names, LinkID: id, DatabaseID: id, Database: "d", Origin: id, Epoch: 1, Source: m, Target: m, Bytes: 1 << 40, Standing: hadrwire.Standing{Record: []byte{}}},
-		&standing,
+			OwnGroup: "o", PartnerGroup: "p", Database: names, Origin: id, Epoch: 3, Position: two, Suspended: true, Standing: []byte("standing")},
+		&hadrwire.Config{Server: "s", Link: names, LinkID: id, DatabaseID: id, Database: "d", Origin: id, Epoch: 1, Source: m, Target: m, Bytes: 1 << 40, Required: 1, Standing: []byte{}},
+		&hadrwire.Standing{Standing: []byte("standing")},
+		&hadrwire.Modes{Source: m, Target: m, Required: 1},
+		&hadrwire.InSync{On: true},
 		&hadrwire.TurnOver{Turn: hadrwire.TurnOpened, Epoch: 2, LSN: two, Number: 47514, Text: names},
 		&hadrwire.Refuse{Number: 41976, Text: names, Final: true},
 		&hadrwire.Heartbeat{Sent: at},
