@@ -59,11 +59,31 @@ func (m *Manager) CreateEndpoint(ctx context.Context, s EndpointSpec) error {
 }
 
 // AlterEndpoint is ALTER ENDPOINT. Errors: 15151, 7863 nothing to change, and those of CreateEndpoint. A new certificate
-// is announced to the peers of live links first, so that they bind it (rotation).
-func (m *Manager) AlterEndpoint(ctx context.Context, s EndpointSpec) error {
-	if c := m.opts.Keeper.ByName(s.Certificate); s.Auth != nil && c != nil && m.opts.Keeper.CheckEndpoint(c) == nil {
-		m.announce(ctx, c)
+// is announced to the peers of live links first, so that they bind it; then those links connect anew with it. The warnings
+// (58004, 58005) are for the user: they name the links that go on without it.
+func (m *Manager) AlterEndpoint(ctx context.Context, s EndpointSpec) ([]*sqlerr.Error, error) {
+	next := m.nextCertificate(s)
+	var peers []announced
+	if next != nil {
+		peers = m.announce(ctx, next)
 	}
+	if err := m.alterEndpoint(ctx, s); err != nil || next == nil {
+		return nil, err
+	}
+	return m.turn(next, peers), nil
+}
+
+// nextCertificate is the usable certificate that a statement names, or nil. It may be the present one: then peers that did
+// not know it are told again.
+func (m *Manager) nextCertificate(s EndpointSpec) *trust.Certificate {
+	c := m.opts.Keeper.ByName(s.Certificate)
+	if _, ok := m.Endpoint(); !ok || s.Auth == nil || c == nil || m.opts.Keeper.CheckEndpoint(c) != nil {
+		return nil
+	}
+	return c
+}
+
+func (m *Manager) alterEndpoint(ctx context.Context, s EndpointSpec) error {
 	m.write.Lock()
 	defer m.write.Unlock()
 	old, ok := m.Endpoint()
@@ -158,7 +178,7 @@ func (m *Manager) setEndpoint(ctx context.Context, old, e *EndpointInfo) error {
 	m.mu.Lock()
 	m.endpoint = e
 	m.mu.Unlock()
-	m.ep.Recheck()
+	m.noticed()
 	return nil
 }
 
@@ -280,16 +300,21 @@ func (m *Manager) EnsureManaged(ctx context.Context, port int) error {
 		stopped := spec
 		stopped.State = new(EndpointStopped)
 		stopped.Name = old.Name
-		if err := m.AlterEndpoint(ctx, stopped); err != nil {
+		if err := m.alterEndpoint(ctx, stopped); err != nil {
 			return err
 		}
 	}
 	spec.Name = old.Name
-	return m.AlterEndpoint(ctx, spec)
+	return m.alterEndpoint(ctx, spec)
 }
 
 func (m *Manager) managedCertificate(ctx context.Context) (string, error) {
 	k, base := m.opts.Keeper, "Cert_"+m.opts.ShortName+"_endpoint"
+	if e, ok := m.Endpoint(); ok { // the one it was rotated to, perhaps
+		if c := k.ByName(e.Certificate); c != nil && k.CheckEndpoint(c) == nil {
+			return c.Name, nil
+		}
+	}
 	for i := 1; ; i++ {
 		name := base
 		if i > 1 {

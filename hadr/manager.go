@@ -18,6 +18,7 @@ import (
 	"linkspan/hadr/agcore"
 	"linkspan/hadr/endpoint"
 	"linkspan/internal/clock"
+	"linkspan/internal/startstop"
 	"linkspan/lsn"
 	"linkspan/sqlerr"
 )
@@ -43,6 +44,10 @@ type Manager struct {
 	endpoint *EndpointInfo
 	started  bool
 	closed   bool
+
+	// changed wakes the watch over the certificates, which runs in watching.
+	changed  chan struct{}
+	watching *startstop.Group
 
 	// resolving bounds the refusals whose links are looked for, for which names are resolved.
 	resolving chan struct{}
@@ -98,16 +103,17 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Manager{opts: o, links: make(map[string]*link), holds: make(map[string]map[string]lsn.LSN), resolving: make(chan struct{}, maxResolving)}
+	m := &Manager{opts: o, links: make(map[string]*link), holds: make(map[string]map[string]lsn.LSN), resolving: make(chan struct{}, maxResolving),
+		changed: make(chan struct{}, 1), watching: startstop.New(context.WithoutCancel(ctx))}
 	if err := m.load(ctx); err != nil {
 		return nil, err
 	}
 	var err error
-	m.ep, err = endpoint.New(endpoint.Options{Identity: m.identity, Peer: m.peer, Accept: m.accept, Refused: m.refused, Local: m.local(), Clock: o.Clock, Log: o.Log})
+	m.ep, err = endpoint.New(endpoint.Options{Identity: m.identity, Peer: m.peer, Own: m.own, Accept: m.accept, Refused: m.refused, Local: m.local(), Clock: o.Clock, Log: o.Log})
 	if err != nil {
 		return nil, err
 	}
-	o.Keeper.Watch(m.ep.Recheck)
+	o.Keeper.Watch(m.noticed)
 	o.Keeper.Guard(m.guard)
 	return m, nil
 }
@@ -149,6 +155,7 @@ func (m *Manager) Start(ctx context.Context) error {
 			m.errorLog(sqlerr.From(err))
 		}
 	}
+	m.watching.Go(m.watchCertificates)
 	m.mu.Lock()
 	m.started = true
 	var distributed []*agcore.Group
@@ -176,6 +183,7 @@ func (m *Manager) Close() error {
 	m.closed = true
 	links := slices.Collect(maps.Values(m.links))
 	m.mu.Unlock()
+	m.watching.Stop()
 	m.ep.Unlisten(errEndpointStopped)
 	for _, l := range links {
 		l.stop()

@@ -22,7 +22,7 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 		*ast.CreateCertificate, *ast.DropCertificate:
 		return a.trust(ctx, s, out)
 	case *ast.CreateEndpoint:
-		return a.in.createEndpoint(ctx, s)
+		return a.in.createEndpoint(ctx, s, out)
 	case *ast.DropEndpoint:
 		if s.IfExists && !a.in.hasEndpoint(s.Name) {
 			return nil

@@ -7,18 +7,23 @@ import (
 	"strings"
 
 	"linkspan/hadr"
+	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/tsql/ast"
 )
 
 // createEndpoint is CREATE ENDPOINT and ALTER ENDPOINT.
-func (in *Instance) createEndpoint(ctx context.Context, s *ast.CreateEndpoint) error {
+func (in *Instance) createEndpoint(ctx context.Context, s *ast.CreateEndpoint, out sqlapi.ResultSink) error {
 	spec, err := endpointSpec(s)
 	if err != nil {
 		return err
 	}
 	if s.Alter {
-		return withReason(in.hadr.AlterEndpoint(ctx, spec))
+		warnings, err := in.hadr.AlterEndpoint(ctx, spec)
+		if err != nil {
+			return withReason(err)
+		}
+		return send(out, warnings)
 	}
 	return withReason(in.hadr.CreateEndpoint(ctx, spec))
 }

@@ -26,7 +26,7 @@ func (in *Instance) PartnerCertificates() []*trust.Certificate {
 }
 
 // TrustPartner imports a partner's certificate. Doing it again with the same certificate changes nothing; another
-// certificate under the name replaces it, which cuts what rests on the old one. What cannot be imported replaces nothing,
+// certificate under the name replaces it, which cuts what rests on the old one and lets the new one authorise its links. What cannot be imported replaces nothing,
 // and neither does anything replace a certificate of the instance's own: 15297, 15232.
 func (in *Instance) TrustPartner(ctx context.Context, name string, der []byte) error {
 	if c := in.keeper.ByName(name); c != nil {
@@ -36,6 +36,7 @@ func (in *Instance) TrustPartner(ctx context.Context, name string, der []byte) e
 		if err := in.replaceable(c, der); err != nil {
 			return err
 		}
+		in.hadr.Succeed(c.DER, der)
 		if err := in.keeper.DropCertificate(ctx, name); err != nil {
 			return err
 		}

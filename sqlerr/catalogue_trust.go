@@ -57,4 +57,12 @@ var trustMessages = map[int32]entry{
 	28080: {10, "Connection handshake failed. The %s endpoint is not configured. State %d."},
 	28081: {10, "Connection handshake failed. An unexpected status %d was returned when trying to send a handshake message. State %d."},
 	28091: {10, "Starting endpoint for %s with no authentication is not supported."},
+
+	// Numbers from 58000 on are our own: SQL Server has no message for what they say, and leaves them to users.
+	58001: {10, "The certificate '%s' (%s, thumbprint %s) expires at %s UTC, in %d days. Make a new certificate, import it on the other side, and rotate before that."},
+	58002: {10, "The certificate '%s' (%s, thumbprint %s) expired at %s UTC. Links that need it cannot connect. Make a new certificate, import it on the other side, and rotate."},
+	58003: {10, "The certificate '%s' (%s, thumbprint %s) is not valid before %s UTC, and this server's clock shows %s UTC. Links that need it cannot connect. Check the clocks of both sides."},
+	58004: {10, "The other side of link '%s' has not imported certificate '%s' (thumbprint %s). The link goes on with the certificate it was connected with, and ends when that is dropped. Import the new one there, then run this statement again."},
+	58005: {10, "Link '%s' is not connected, so the other side could not be told of certificate '%s' (thumbprint %s). Import it there in place of the old one, under the same name."},
+	58006: {10, "Link '%s' goes on with certificate '%s' (thumbprint %s)."},
 }

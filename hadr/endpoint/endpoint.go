@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 
 // maxPending is how many connections may be in their handshake; beyond it the oldest is closed.
 const maxPending = 128
+
+// recheckEvery bounds the time after which a clock that was set is noticed.
+const recheckEvery = time.Minute
 
 // Endpoint is one instance's mirroring endpoint. It dials whether it listens or not.
 type Endpoint struct {
@@ -245,6 +249,17 @@ func (e *Endpoint) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Con
 	return nil, errors.Join(errs...)
 }
 
+// Resting is how many live sessions rest on a certificate, as ours or as the peer's.
+func (e *Endpoint) Resting(der []byte) int {
+	n := 0
+	for _, s := range e.list() {
+		if bytes.Equal(s.creds.mine.DER, der) || bytes.Equal(s.creds.peer.Raw, der) {
+			n++
+		}
+	}
+	return n
+}
+
 // Recheck closes the sessions whose certificates, ours or the peer's, are not good any more. It is called after a
 // certificate was dropped or replaced.
 func (e *Endpoint) Recheck() {
@@ -290,6 +305,6 @@ func (e *Endpoint) nextExpiry() (<-chan time.Time, func()) {
 	if first.IsZero() {
 		return nil, func() {}
 	}
-	// Far dates are looked at again after a day: clocks are set, and timers do not notice.
-	return e.opts.Clock.After(min(first.Sub(e.opts.Clock.Now()), 24*time.Hour))
+	// Far dates are looked at again and again: clocks are set, and timers do not notice.
+	return e.opts.Clock.After(min(first.Sub(e.opts.Clock.Now()), recheckEvery))
 }

@@ -28,6 +28,9 @@ type Options struct {
 	Identity func() (*Identity, error)
 	// Peer names the imported certificate that is exactly x. Its error (28035, 28045) refuses the peer.
 	Peer func(x *x509.Certificate) (name string, err error)
+	// Own says whether this side still stands by a certificate that it showed earlier and that Identity gives no more; its
+	// error (28036) ends the sessions that rest on it. nil: a session ends when its certificate is replaced.
+	Own func(der []byte) error
 	// Local is the address that Dial connects from; the zero Addr lets the system choose.
 	Local netip.Addr
 	// Accept takes a session that was accepted, in a goroutine of its own; the session is closed when it returns.
@@ -69,6 +72,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Refused == nil {
 		o.Refused = func(*Refusal) {}
+	}
+	if o.Own == nil {
+		o.Own = func([]byte) error { return sqlerr.New(28036, "it was replaced", stateNone) }
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -91,6 +92,9 @@ func (s *Session) follow(ctx context.Context) {
 func (s *Session) Peer() Peer {
 	return Peer{Name: s.creds.name, Certificate: s.creds.peer, Addr: s.raw.RemoteAddr().String()}
 }
+
+// RestsOn reports whether this side showed the certificate when the session began.
+func (s *Session) RestsOn(der []byte) bool { return bytes.Equal(s.creds.mine.DER, der) }
 
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.done }

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -30,8 +31,11 @@ func (e *Endpoint) check(c *credentials) error {
 	if err != nil {
 		return err
 	}
-	if c.mine != nil && string(id.DER) != string(c.mine.DER) {
-		return sqlerr.New(28036, "it was replaced", stateNone)
+	if c.mine != nil && !bytes.Equal(id.DER, c.mine.DER) {
+		if err := e.opts.Own(c.mine.DER); err != nil {
+			return err
+		}
+		id = c.mine
 	}
 	if err := dates(now, id.Start, id.End, sqlerr.New(28022), sqlerr.New(28023)); err != nil {
 		return err
