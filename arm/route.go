@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"linkspan/armtypes"
+	"linkspan/internal/clock"
 	"linkspan/sqlerr"
 )
 
@@ -97,7 +98,7 @@ func (s *Server) serveStranger(c *call, serve func(*Server, *call) error) error 
 	}
 	defer leave()
 	// The connection's next request gets its own deadline from the server.
-	_ = http.NewResponseController(c.w).SetReadDeadline(s.o.Clock.Now().Add(strangerTime)) // errs only without a connection
+	_ = http.NewResponseController(c.w).SetReadDeadline(clock.Machine.Now().Add(strangerTime)) // errs only without a connection
 	return serve(s, c)
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	TLS        *tls.Config
 	Encryption Encryption
 	Backend    sqlapi.Backend
-	// Clock gives the time for deadlines, which the network counts in the machine's time. The default is clock.System.
+	// Clock gives the time for deadlines, which the network counts in the machine's time. The default is clock.Machine.
 	Clock clock.Clock
 	Log   *slog.Logger
 	// ServerName is the name in messages to clients (@@SERVERNAME).
@@ -52,7 +52,7 @@ type Options struct {
 
 func (o *Options) setDefaults() {
 	if o.Clock == nil {
-		o.Clock = clock.System
+		o.Clock = clock.Machine
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -1,0 +1,5 @@
+//go:build !clockhook
+
+package clock
+
+func product() Clock { return Machine }
