@@ -96,12 +96,9 @@ func (db *DB) writtenAt(segs []segment, at logvfs.Position) int64 {
 // checkpoint writes v's changed pages to the base file and commits the state: until is the newest LSN there may be. It
 // needs ckptMu, or to be alone. The base file is never ahead of what is hardened.
 func (db *DB) checkpoint(v *logvfs.Version, until lsn.LSN) error {
-	m := db.meta.cur
-	if m.at == v.LSN && m.role == db.role() && m.batch == db.dw.last {
+	if m := db.meta.state(); m.at == v.LSN && m.batch == db.dw.last {
 		return nil
 	}
-	m.role, m.epoch, m.at, m.end, m.time, m.pages = db.role(), max(m.epoch, v.Epoch, db.Epoch()), v.LSN, v.End, v.Time, v.Pages
-	m.until = lsn.Latest(m.until, until)
 	b := &batch{until: until}
 	var err error
 	v.EachChanged(func(no uint32, p *logvfs.Page) bool {
@@ -121,8 +118,11 @@ func (db *DB) checkpoint(v *logvfs.Version, until lsn.LSN) error {
 	if err != nil {
 		return err
 	}
-	m.digest, m.batch, m.controls = db.base.digest, db.dw.last, db.controlsUpTo(v.LSN)
-	if err := db.meta.write(m); err != nil {
+	if err := db.meta.update(func(m *meta) { // the role may have changed meanwhile
+		m.epoch, m.at, m.end, m.time, m.pages = max(m.epoch, v.Epoch), v.LSN, v.End, v.Time, v.Pages
+		m.until = lsn.Latest(m.until, until)
+		m.digest, m.batch, m.controls = db.base.digest, db.dw.last, db.controlsUpTo(v.LSN)
+	}); err != nil {
 		return err
 	}
 	db.base.pages.Store(max(db.base.pages.Load(), v.Pages))
@@ -190,7 +190,7 @@ func (db *DB) forget(v *logvfs.Version) {
 
 // trimLog removes the segments that neither recovery nor anybody else needs.
 func (db *DB) trimLog() error {
-	upTo := db.meta.cur.at
+	upTo := db.meta.state().at
 	if db.o.Retain != nil {
 		upTo = lsn.Earliest(upTo, db.o.Retain())
 	}
@@ -200,13 +200,6 @@ func (db *DB) trimLog() error {
 	}
 	db.keepMu.Unlock()
 	return db.wal.trim(upTo)
-}
-
-func (db *DB) role() role {
-	if db.replica.Load() {
-		return roleReplica
-	}
-	return rolePrimary
 }
 
 // keepLog has the log after the LSN kept for who; drop lets it go.

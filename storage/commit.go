@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -20,32 +19,6 @@ const hardenRetry = 100 * time.Millisecond
 // pieceBytes is the length at which a commit's record is ended and another begun, so that a large commit travels in
 // frames.
 const pieceBytes = 256 << 10
-
-// takeTurn waits for the turn to append.
-func (db *DB) takeTurn(ctx context.Context) error {
-	if err := db.Err(); err != nil {
-		return err
-	}
-	if db.marks.closing.Load() {
-		return ErrClosed
-	}
-	db.waiting.Add(1)
-	defer db.waiting.Add(-1)
-	select {
-	case <-db.turn:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-db.group.Context().Done():
-		return ErrClosed
-	}
-	if err := db.Err(); err != nil || db.marks.closing.Load() {
-		db.giveTurn()
-		return errors.Join(err, ErrClosed)
-	}
-	return nil
-}
-
-func (db *DB) giveTurn() { db.turn <- struct{}{} }
 
 // appendCommit writes a transaction's record and makes its version the appended one. It runs in the writer's turn,
 // inside SQLite's COMMIT.
@@ -147,35 +120,22 @@ func (db *DB) appended(v *logvfs.Version) {
 	}
 }
 
-// AppendControl appends a control record between transactions, waiting for the turn, and returns its LSN; wait for it
-// to be hardened as for a commit. Payload is at most 4 KiB, and of at most 8 kinds the latest is kept for ever.
-func (db *DB) AppendControl(ctx context.Context, kind uint16, payload []byte) (lsn.LSN, error) {
-	if len(payload) > pagelog.MaxControl {
-		return lsn.Zero, db.wrap("append control record to", fmt.Errorf("payload is %d bytes, more than %d", len(payload), pagelog.MaxControl))
-	}
-	if db.replica.Load() {
-		return lsn.Zero, db.wrap("append control record to", ErrReplica)
-	}
-	if err := db.takeTurn(ctx); err != nil {
-		return lsn.Zero, db.wrap("append control record to", err)
-	}
-	defer db.giveTurn()
-	return db.appendControl(kind, payload)
-}
-
-// appendControl is AppendControl in the turn.
+// appendControl appends a control record in the turn.
 func (db *DB) appendControl(kind uint16, payload []byte) (lsn.LSN, error) {
+	if len(payload) > pagelog.MaxControl {
+		return lsn.Zero, fmt.Errorf("payload is %d bytes, more than %d", len(payload), pagelog.MaxControl)
+	}
 	base := db.marks.appendedVersion()
 	buf := pagelog.AppendControl(pagelog.Begin(nil), kind, payload)
 	v := &logvfs.Version{Pages: base.Pages, Digest: base.Digest}
 	if err := db.keepControl(Control{Kind: kind}, true); err != nil {
-		return lsn.Zero, db.wrap("append control record to", err)
+		return lsn.Zero, err
 	}
 	if err := db.appendRecords(buf, []int{len(buf)}, pagelog.KindControl, v); err != nil {
-		return lsn.Zero, db.wrap("append control record to", err)
+		return lsn.Zero, err
 	}
 	if err := db.keepControl(Control{LSN: v.LSN, Epoch: v.Epoch, Kind: kind, Payload: payload}, false); err != nil {
-		return lsn.Zero, db.wrap("append control record to", err)
+		return lsn.Zero, err
 	}
 	db.appended(v.WithPages(base))
 	return v.LSN, nil

@@ -211,6 +211,18 @@ func (p *connections) renew() error {
 	return errors.Join(errs...)
 }
 
+// dropIdleWriter closes the writing connection, which nobody needs in a replica. It needs the turn.
+func (p *connections) dropIdleWriter() error {
+	p.mu.Lock()
+	w := p.writer
+	p.writer = nil
+	p.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	return w.close()
+}
+
 // drain waits for the borrowed connections, or for the end of patience.
 func (p *connections) drain(impatient <-chan time.Time) {
 	for {

@@ -107,6 +107,7 @@ func createFiles(o Options, m meta) (*DB, error) {
 func newDB(o Options) (*DB, error) {
 	db := &DB{o: o, log: o.Log, turn: make(chan struct{}, 1), ckptWant: make(chan struct{}, 1), keep: map[any]lsn.LSN{}}
 	db.turn <- struct{}{}
+	db.fence.init()
 	db.vers.init()
 	db.wal = &logFile{fs: o.FS, dir: o.Dir, full: o.SegmentBytes}
 	db.wal.grow(0)

@@ -20,8 +20,8 @@ import (
 
 // DB is an open database. Its methods may be called concurrently.
 //
-// Locks, in the order they are taken: turn (the writer's), ckptMu, replicaMu, marks.mu; versions.mu and the log's are
-// leaves.
+// Locks, in the order they are taken: fence.acting, turn (the writer's), ckptMu, replicaMu, marks.mu; versions.mu,
+// meta.mu, fence.mu and the log's are leaves.
 type DB struct {
 	o     Options
 	log   *slog.Logger
@@ -38,6 +38,7 @@ type DB struct {
 	// turn holds a token while nobody writes: receiving it, first come first served, is having the turn.
 	turn    chan struct{}
 	waiting atomic.Int64
+	fence   fence
 	// appendBuf is the turn's scratch space.
 	appendBuf []byte
 
@@ -45,7 +46,7 @@ type DB struct {
 	replicaMu sync.Mutex // protects rep
 	rep       replicaState
 
-	ckptMu   sync.Mutex // one checkpoint at a time; protects meta.cur, base.digest, dw
+	ckptMu   sync.Mutex // one checkpoint at a time; protects base.digest, dw
 	ckptWant chan struct{}
 	ckptDone atomic.Int64
 	// ckptAt is meta.cur.at, for those who do not wait.
@@ -146,9 +147,7 @@ func (db *DB) close() error {
 	db.marks.closing.Store(true)
 	c, stop := db.o.Clock.After(patience)
 	defer stop()
-	select {
-	case <-db.turn: // kept: nobody writes any more
-	case <-c:
+	if !db.lastTurn(c) {
 		db.log.Warn("a writer was not released before the database closed", "database", db.o.Name)
 	}
 	db.conns.drain(c)
@@ -161,6 +160,24 @@ func (db *DB) close() error {
 	db.group.Stop()
 	errs = append(errs, db.conns.close(), db.wal.close(failed == nil && errors.Join(errs...) == nil), db.closeFiles())
 	return errors.Join(errs...)
+}
+
+// lastTurn takes the turn, if the fence does not keep it, and keeps it: nobody writes any more.
+func (db *DB) lastTurn(impatient <-chan time.Time) bool {
+	select {
+	case <-db.fence.acting:
+	case <-impatient:
+		return false
+	}
+	if db.fence.isOn() {
+		return true
+	}
+	select {
+	case <-db.turn:
+		return true
+	case <-impatient:
+		return false
+	}
 }
 
 // settle hardens and publishes what was appended.

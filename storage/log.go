@@ -253,6 +253,13 @@ func (l *logFile) trim(upTo lsn.LSN) error {
 	return nil
 }
 
+// fill leaves no room in the present segment: what is appended next begins another.
+func (l *logFile) fill() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.size = l.off
+}
+
 // extend makes sure that n more bytes fit into the present segment, which somebody else decided to fill so far.
 func (l *logFile) extend(n int64) error {
 	if l.off+n <= l.size {

@@ -206,10 +206,10 @@ func (db *DB) WaitPublished(ctx context.Context, at lsn.LSN) error {
 // SetEpoch gives all later records the epoch, which must not be less than the present one. It is durable with the next
 // record.
 func (db *DB) SetEpoch(ctx context.Context, epoch uint32) error {
-	if err := db.takeTurn(ctx); err != nil {
+	if err := db.act(ctx); err != nil {
 		return db.wrap("set epoch of", err)
 	}
-	defer db.giveTurn()
+	defer db.acted()
 	return db.wrap("set epoch of", db.marks.setEpoch(epoch))
 }
 

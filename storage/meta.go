@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"linkspan/internal/fsx"
 	"linkspan/lsn"
@@ -140,8 +141,27 @@ func (m *meta) decodeControls(b []byte, n int) error {
 
 // metaFile is the open file of states.
 type metaFile struct {
-	f   fsx.File
+	f fsx.File
+
+	mu  sync.Mutex // protects cur, and is held while it is written
 	cur meta
+}
+
+// state returns the present state.
+func (mf *metaFile) state() meta {
+	mf.mu.Lock()
+	defer mf.mu.Unlock()
+	return mf.cur
+}
+
+// update changes the state and commits it. Whoever changes role or epoch does it in the writer's turn, whoever changes
+// anything else under ckptMu.
+func (mf *metaFile) update(change func(*meta)) error {
+	mf.mu.Lock()
+	defer mf.mu.Unlock()
+	m := mf.cur
+	change(&m)
+	return mf.commit(m)
 }
 
 // createMeta makes the file with its first state. The caller syncs the directory.
@@ -184,6 +204,13 @@ func openMeta(fsys fsx.FS, dir string) (*metaFile, error) {
 
 // write commits m as the state after the present one.
 func (mf *metaFile) write(m meta) error {
+	mf.mu.Lock()
+	defer mf.mu.Unlock()
+	return mf.commit(m)
+}
+
+// commit needs mu.
+func (mf *metaFile) commit(m meta) error {
 	m.gen = mf.cur.gen + 1
 	if _, err := mf.f.WriteAt(m.encode(), int64(m.gen%2)*metaSlot); err != nil {
 		return fmt.Errorf("write state: %w", err)

@@ -41,6 +41,10 @@ type Options struct {
 	// Control, when set, is told every control record, in order: of the log read at Open, of AppendControl, and of
 	// AppendLog. It MUST NOT call the database. Payload is valid during the call only.
 	Control func(Control)
+	// Fenced, when set, says from the latest control record of each kind whether the database, if it is a primary, takes
+	// no writers. It is asked at Open, BEFORE anybody gets the DB, after every control record (own or received), by
+	// Promote, Rewind and CheckFence. It MUST NOT call the database.
+	Fenced func(controls []Control) bool
 	// SegmentBytes is the size a full-grown log segment is preallocated with, from 64 KiB; 0 means 64 MiB. Segments of
 	// a young database are smaller.
 	SegmentBytes int64

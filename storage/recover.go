@@ -33,6 +33,10 @@ func open(ctx context.Context, o Options) (*DB, error) {
 	if err := db.recover(ctx); err != nil {
 		return nil, errors.Join(err, db.wal.close(false), db.closeFiles())
 	}
+	if db.askFence() && !db.replica.Load() {
+		<-db.turn
+		db.fence.set(true)
+	}
 	if err := db.start(); err != nil {
 		return nil, errors.Join(err, db.wal.close(false), db.closeFiles())
 	}

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"linkspan/lsn"
@@ -76,6 +75,9 @@ func (db *DB) appendLog(records []byte) error {
 		if err := db.keepControl(c, false); err != nil {
 			return err
 		}
+	}
+	if len(controls) > 0 {
+		db.askFence()
 	}
 	db.records.Add(int64(plan.count))
 	db.replicaMu.Lock()
@@ -215,67 +217,4 @@ func (db *DB) Publish(upTo lsn.LSN, expected Digest) error {
 	}
 	db.marks.publish(v)
 	return nil
-}
-
-// Promote makes a replica a primary of the given epoch, which must be greater than the last. What was appended becomes
-// visible. Connections that are borrowed now are not used again.
-func (db *DB) Promote(ctx context.Context, epoch uint32) error {
-	return db.wrap("promote", db.turnRole(ctx, func() error {
-		if !db.replica.Load() {
-			return ErrNotReplica
-		}
-		if epoch <= db.Epoch() {
-			return fmt.Errorf("epoch %d is not after the present %d", epoch, db.Epoch())
-		}
-		if err := db.flushOnce(); err != nil {
-			return err
-		}
-		v, fresh := db.marks.appendedVersion(), db.wal.vlf+1
-		if err := db.wal.cut(v.End, v.LSN); err != nil {
-			return db.logFailed(errors.Join(err, ErrPoisoned))
-		}
-		if err := db.wal.next(fresh, pagelog.SegmentHeaderSize, 0); err != nil {
-			return db.logFailed(err)
-		}
-		db.replica.Store(false)
-		db.marks.publish(v)
-		return db.marks.setEpoch(epoch)
-	}))
-}
-
-// Demote makes a primary a replica after the running writer is done and everything appended is durable here.
-func (db *DB) Demote(ctx context.Context) error {
-	return db.wrap("demote", db.turnRole(ctx, func() error {
-		if db.replica.Load() {
-			return ErrReplica
-		}
-		if err := db.flushOnce(); err != nil {
-			return err
-		}
-		db.replica.Store(true)
-		v := db.marks.appendedVersion()
-		db.replicaMu.Lock()
-		defer db.replicaMu.Unlock()
-		if db.Published().Less(v.LSN) {
-			db.rep.pending = append(db.rep.pending, v)
-		}
-		return nil
-	}))
-}
-
-// turnRole runs change in the turn, renews the connections and commits the role.
-func (db *DB) turnRole(ctx context.Context, change func() error) error {
-	if err := db.takeTurn(ctx); err != nil {
-		return err
-	}
-	defer db.giveTurn()
-	if err := change(); err != nil {
-		return err
-	}
-	db.replicaMu.Lock()
-	if db.rep.open = nil; !db.replica.Load() {
-		db.rep.pending = nil
-	}
-	db.replicaMu.Unlock()
-	return errors.Join(db.conns.renew(), db.Checkpoint(ctx))
 }
