@@ -12,8 +12,21 @@ const (
 
 // LinkOptions are what a Link is told about itself.
 type LinkOptions struct {
-	// Target is the side that holds the copy and makes the connections.
+	// Side is ours; zero means 2 where Dials is set and 1 otherwise. Dials: this side makes the connections.
+	Side  Side
+	Dials bool
+	// Target is Dials, as it was named.
 	Target bool
+	// Classic: a distributed group of two SQL Servers. SET (ROLE = SECONDARY) closes its primary, and the other side opens
+	// by FORCE_FAILOVER_ALLOW_DATA_LOSS alone.
+	Classic bool
+	// Name is the link's and Database its database's, for messages.
+	Name, Database string
+	// Synchronous: commits wait for the copy once it has caught up, when this side is primary. Required: also while it has
+	// not, or is away (REQUIRED_SYNCHRONIZED_SECONDARIES_TO_COMMIT).
+	Synchronous, Required bool
+	// FailoverTimeout bounds a failover that nobody waits for, as one found half done at a start; 0 means 30 seconds.
+	FailoverTimeout time.Duration
 	// SessionTimeout: a peer not heard of for so long is gone.
 	SessionTimeout time.Duration
 	// JoinTimeout: how long a first join tries to reach the source.
@@ -44,7 +57,16 @@ type Link struct {
 }
 
 // NewLink makes the machine from what was stored of it.
-func NewLink(o LinkOptions, s LinkState) *Link { return &Link{opts: o, state: s} }
+func NewLink(o LinkOptions, s LinkState) *Link {
+	o.Dials = o.Dials || o.Target
+	if o.Side == 0 {
+		o.Side = Side1
+		if o.Dials {
+			o.Side = Side2
+		}
+	}
+	return &Link{opts: o, state: s}
+}
 
 // State is what is to be stored.
 func (l *Link) State() LinkState { return l.state }
@@ -114,7 +136,7 @@ func (l *Link) Deadline() time.Time {
 	} else {
 		add(l.nextDial)
 	}
-	if !l.state.Joined && l.opts.Target {
+	if !l.state.Joined && l.opts.Dials {
 		add(l.giveUp)
 	}
 	return at

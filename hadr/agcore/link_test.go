@@ -70,7 +70,7 @@ func (h *history) make(t *testing.T, d *datadriven.TestData) {
 	for _, a := range d.CmdArgs {
 		switch a.Key {
 		case "side":
-			o.Target = a.Vals[0] == "target"
+			o.Dials = a.Vals[0] == "target"
 		case "joined":
 			s.Joined = true
 		case "seeded":

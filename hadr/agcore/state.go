@@ -1,6 +1,8 @@
 package agcore
 
 import (
+	"time"
+
 	"linkspan/lsn"
 )
 
@@ -55,4 +57,31 @@ type LinkState struct {
 	Dropping bool `json:",omitempty"`
 	// Origin is the identity of the source's database, from the first configuration on.
 	Origin [16]byte
+	// Reseed: the copy cannot go on from its log; it is brought in line by fetching the pages that differ.
+	Reseed bool `json:",omitempty"`
+	// Refused is the greatest epoch that this side has promised not to open.
+	Refused uint32 `json:",omitempty"`
+	// Outdated, on a primary that another one outlived, is that one's epoch: no writers until SET (ROLE = SECONDARY).
+	Outdated uint32 `json:",omitempty"`
+	// Forcing is the epoch that a forced failover is about to open here; kept, it does no harm.
+	Forcing uint32 `json:",omitempty"`
+	// Loss is what the last forced failover left out, or nil.
+	Loss *Loss `json:",omitempty"`
+}
+
+// Loss says what a forced failover left out: first what could be known then, and, when the old primary was brought back,
+// what was measured.
+type Loss struct {
+	// At is when the failover was forced, Epoch the one it opened.
+	At    time.Time
+	Epoch uint32
+	// End is where the log ended on the side that was opened, Peer the last LSN it knew of the old primary.
+	End, Peer lsn.LSN
+	// Measured: the old primary was brought back. What it had after Fork up to Tail was taken back and is in File: Rows
+	// rows of Tables tables. Partial: not all of it could be compared.
+	Measured, Partial bool
+	Fork, Tail        lsn.LSN
+	Rows              int64
+	Tables            int
+	File              string
 }

@@ -37,7 +37,7 @@ func (l *Link) Step(now time.Time, e Event) []Action {
 
 // start begins: the target dials, unless the copy is broken.
 func (l *Link) start(now time.Time) []Action {
-	if !l.opts.Target || l.state.Broken != nil {
+	if !l.opts.Dials || l.state.Broken != nil {
 		return nil
 	}
 	if !l.state.Joined {
@@ -57,7 +57,7 @@ func (l *Link) meet(now time.Time, e Event) []Action {
 	case ConnectFailed:
 		return l.failed(now, e)
 	case Refused:
-		if !l.opts.Target {
+		if !l.opts.Dials {
 			l.fault, l.faultAt = e.Fault, now
 			return []Action{{Kind: Log, Fault: e.Fault}}
 		}
@@ -113,7 +113,7 @@ func (l *Link) configured(now time.Time, e Event) []Action {
 // begin starts what the copy needs next.
 func (l *Link) begin() []Action {
 	switch {
-	case !l.opts.Target || !l.connected || l.state.Suspended || l.state.Broken != nil:
+	case !l.opts.Dials || !l.connected || l.state.Suspended || l.state.Broken != nil:
 		return nil
 	case l.state.Seeded:
 		return []Action{{Kind: StartLog}}
@@ -188,7 +188,7 @@ func (l *Link) lose(now time.Time, f Fault) []Action {
 	}
 	out := []Action{{Kind: StopFlow}}
 	l.seeding, l.flowing = false, false
-	if l.opts.Target {
+	if l.opts.Dials {
 		return append(out, l.failed(now, Event{Fault: f})...)
 	}
 	l.connected = false
@@ -204,7 +204,7 @@ func (l *Link) tick(now time.Time) []Action {
 	case l.connected && !now.Before(l.nextBeat):
 		l.nextBeat = now.Add(l.beat())
 		return []Action{{Kind: SendHeartbeat}}
-	case l.opts.Target && !l.state.Joined && !l.waiting && !now.Before(l.giveUp):
+	case l.opts.Dials && !l.state.Joined && !l.waiting && !now.Before(l.giveUp):
 		return []Action{l.end(), {Kind: JoinFailed, Fault: l.fault}}
 	case !l.connected && !l.waiting && !l.nextDial.IsZero() && !now.Before(l.nextDial):
 		return l.dial(now)
