@@ -212,6 +212,7 @@ func TestExpiryWarnings(t *testing.T) {
 	s := source(t, func(o *hadr.Options) { o.Clock = hands })
 	m := target(t)
 	introduce(t, s, m, targetFQDN)
+	hands.Set(time.Now())
 	mine := s.certificate("Cert_sqlserver1_endpoint")
 	if mine.State != hadr.CertificateValid || mine.DaysLeft != 364 || mine.Use != hadr.CertificateEndpoint {
 		t.Fatalf("the certificate is %+v", mine)
@@ -219,6 +220,9 @@ func TestExpiryWarnings(t *testing.T) {
 	at := func(moment time.Time, state hadr.CertificateState) {
 		t.Helper()
 		hands.Set(moment)
+		if err := alter(t, s, hadr.EndpointSpec{Name: "database_mirroring_endpoint", State: new(hadr.EndpointStarted)}); err != nil { // has the watch look now
+			t.Fatal(err)
+		}
 		if got := s.certificate(mine.Name).State; got != state {
 			t.Errorf("at %v the state is %s, want %s", moment, got, state)
 		}
