@@ -34,10 +34,9 @@ const (
 	TypeLogBatch
 	TypeRotate
 	TypeRotated
-	TypeStanding
 	TypeTurnOver
 	TypeModes
-	TypeInSync
+	TypeState
 )
 
 // Limits, in bytes.
@@ -194,14 +193,12 @@ func newMessage(t Type) Message {
 		return new(Rotate)
 	case TypeRotated:
 		return new(Rotated)
-	case TypeStanding:
-		return new(Standing)
 	case TypeTurnOver:
 		return new(TurnOver)
 	case TypeModes:
 		return new(Modes)
-	case TypeInSync:
-		return new(InSync)
+	case TypeState:
+		return new(State)
 	default:
 		return nil
 	}

@@ -2,8 +2,7 @@ package hadrwire
 
 import (
 	"bytes"
-
-	"linkspan/lsn"
+	"time"
 )
 
 // maxStanding bounds a Standing, in bytes.
@@ -24,16 +23,6 @@ func (d *decoder) standing() []byte {
 	}
 	return bytes.Clone(d.take(n))
 }
-
-// Standing is what one side knows of its own role, as agcore spells it: both sides' standings decide who is primary. Hello
-// and Config carry one, and one of its own follows each change while the peers are connected.
-type Standing struct{ Standing []byte }
-
-// Type implements Message.
-func (*Standing) Type() Type { return TypeStanding }
-
-func (m *Standing) encode(e *encoder) { e.standing(m.Standing) }
-func (m *Standing) decode(d *decoder) { m.Standing = d.standing() }
 
 // Modes are the link's members as their primary has them configured now; it sends them when they change.
 type Modes struct {
@@ -57,18 +46,23 @@ func (m *Modes) decode(d *decoder) {
 	m.Required = d.u8()
 }
 
-// InSync tells the copy whether the primary's commits wait for it.
-type InSync struct{ On bool }
+// State tells the copy whether the primary's commits are to wait for it, and whether they do: it has caught up.
+type State struct{ Synchronous, Synchronized bool }
 
 // Type implements Message.
-func (*InSync) Type() Type          { return TypeInSync }
-func (m *InSync) encode(e *encoder) { e.bool(m.On) }
-func (m *InSync) decode(d *decoder) { m.On = d.bool() }
+func (*State) Type() Type { return TypeState }
+
+func (m *State) encode(e *encoder) {
+	e.bool(m.Synchronous)
+	e.bool(m.Synchronized)
+}
+
+func (m *State) decode(d *decoder) { m.Synchronous, m.Synchronized = d.bool(), d.bool() }
 
 // Turn is the part of a planned failover that a TurnOver message plays.
 type Turn uint8
 
-// The parts, in their order. Epoch is the peer's next one in all but TurnPrepare and TurnReady, where it may be 0.
+// The parts. Epoch is the one that the copy is to open.
 const (
 	// TurnPrepare: the primary asks whether the copy could take over now. The copy answers TurnReady, or TurnNotReady with
 	// Number and Text.
@@ -79,10 +73,10 @@ const (
 	// once its promise not to open Epoch is durable, or TurnOpened.
 	TurnWithdraw
 	TurnRefused
-	// TurnOpened: the copy has opened Epoch at LSN.
+	// TurnOpened: the copy has opened; Standing says how.
 	TurnOpened
-	// TurnWanted: the copy's side asks the primary for a planned failover. The primary answers TurnDone with the outcome:
-	// Number is 0 when roles were swapped.
+	// TurnWanted: the copy's side asks the primary for a planned failover within Left. The primary answers TurnDone with
+	// the outcome: Number is 0 when roles were swapped.
 	TurnWanted
 	TurnDone
 )
@@ -91,9 +85,11 @@ const (
 type TurnOver struct {
 	Turn   Turn
 	Epoch  uint32
-	LSN    lsn.LSN
+	Left   time.Duration // whole milliseconds
 	Number int32
 	Text   string
+	// Standing is the sender's, as agcore spells it.
+	Standing []byte
 }
 
 // Type implements Message.
@@ -102,9 +98,10 @@ func (*TurnOver) Type() Type { return TypeTurnOver }
 func (m *TurnOver) encode(e *encoder) {
 	e.u8(uint8(m.Turn))
 	e.u32(m.Epoch)
-	e.lsn(m.LSN)
+	e.u32(uint32(min(max(m.Left.Milliseconds(), 0), 1<<31)))
 	e.u32(uint32(m.Number))
 	e.str(m.Text)
+	e.standing(m.Standing)
 }
 
 func (m *TurnOver) decode(d *decoder) {
@@ -113,7 +110,8 @@ func (m *TurnOver) decode(d *decoder) {
 		d.fail("part %d of a failover", m.Turn)
 	}
 	m.Epoch = d.u32()
-	m.LSN = d.lsn()
+	m.Left = min(time.Duration(d.u32()), 1<<31) * time.Millisecond
 	m.Number = int32(d.u32())
 	m.Text = d.str()
+	m.Standing = d.standing()
 }
