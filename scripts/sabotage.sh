@@ -12,6 +12,8 @@ nopin          ./storage  TestReaderKeepsItsVersion
 nopin          ./storage  TestSeedingUnderLoad
 copied_digest  ./storage  TestCopyComputesItsOwnDigest
 skip_hash      ./storage  TestDamagedPageIsNamed
+nofence        ./storage  TestFenceKeepsWritersOut
+nofence        ./storage  TestFenceSurvivesRestart
 '
 bad=0
 out=$(mktemp)

@@ -10,14 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 )
 
-// Build compiles the product into dir and returns the program's path.
-func Build(ctx context.Context, dir string) (string, error) {
-	bin := filepath.Join(dir, "linkspan")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "linkspan/cmd/linkspan").CombinedOutput()
+// Build compiles the product with the build tags into dir and returns the program's path.
+func Build(ctx context.Context, dir string, tags ...string) (string, error) {
+	bin := filepath.Join(dir, strings.Join(append([]string{"linkspan"}, tags...), "-"))
+	out, err := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", bin, "linkspan/cmd/linkspan").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build linkspan: %w\n%s", err, out)
 	}
@@ -44,8 +45,14 @@ func (p *Process) Write(b []byte) (int, error) {
 // Start runs the program and waits until it prints its ready line, which is decoded into ready. When it ends before,
 // the error holds what it said.
 func Start(ctx context.Context, ready any, program string, args ...string) (*Process, error) {
-	p := &Process{cmd: exec.Command(program, args...), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
+	return StartCommand(ctx, ready, exec.Command(program, args...))
+}
+
+// StartCommand is Start of a command that was prepared: with an environment, or inside a Disk. The harness takes its
+// standard output and error.
+func StartCommand(ctx context.Context, ready any, cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	p.cmd.Env = append(p.cmd.Environ(), "GOTRACEBACK=all")
 	p.cmd.Stderr = p
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -60,12 +67,12 @@ func Start(ctx context.Context, ready any, program string, args ...string) (*Pro
 	case b := <-line:
 		if err := json.Unmarshal(b, ready); err != nil {
 			p.Kill()
-			return nil, fmt.Errorf("%s %v is not ready: %q\n%s", filepath.Base(program), args, b, p.Stderr())
+			return nil, fmt.Errorf("%v is not ready: %q\n%s", cmd.Args, b, p.Stderr())
 		}
 		return p, nil
 	case <-ctx.Done():
 		p.Kill()
-		return nil, fmt.Errorf("%s %v is not ready in time: %w\n%s", filepath.Base(program), args, context.Cause(ctx), p.Stderr())
+		return nil, fmt.Errorf("%v is not ready in time: %w\n%s", cmd.Args, context.Cause(ctx), p.Stderr())
 	}
 }
 
