@@ -30,3 +30,6 @@ echo "== under the race detector"
 race -skip='^TestAzureCLI$' ./internal/startstop ./internal/clock ./internal/fsx ./tdsserver ./hadr/... ./arm ./armclient ./sqlclient ./link ./daemon
 race -run='^Test(Concurrency|GroupCommit|TurnIsFairAndCancellable|SeedingUnderLoad|ReaderKeepsItsVersion|LogReader|CloseInterrupts|ConcurrentSessions|ParallelSessions|Kill|Attention|Activity|Close)$' \
   ./storage ./tsql/exec ./instance
+[ "$packages" = ./... ] || exit 0
+echo "== without each safeguard its test fails"
+scripts/sabotage.sh
