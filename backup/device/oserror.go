@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"linkspan/sqlerr"
@@ -40,7 +41,7 @@ func osErrorOf(err error) osError {
 
 // cannotOpen is 3201.
 func cannotOpen(n Name, os osError, cause error) *sqlerr.Error {
-	e := sqlerr.New(3201, n.Text, os)
+	e := sqlerr.New(3201, n.shown(), os)
 	if cause != nil {
 		e = e.WithCause(cause)
 	}
@@ -49,7 +50,15 @@ func cannotOpen(n Name, os osError, cause error) *sqlerr.Error {
 
 // cannotWrite is 3202.
 func cannotWrite(n Name, err error) *sqlerr.Error {
-	return sqlerr.New(3202, n.Text, osErrorOf(err)).WithCause(err)
+	return sqlerr.New(3202, n.shown(), osErrorOf(err)).WithCause(err)
+}
+
+// shown is the name as messages may show it: without what may be a credential.
+func (n Name) shown() string {
+	if before, _, found := strings.Cut(n.Text, "?"); found && n.Kind == URL {
+		return before + "?…"
+	}
+	return n.Text
 }
 
 // errRefused is what names that are refused come to.
