@@ -25,6 +25,8 @@ var databaseMessages = map[int32]entry{
 	8928:  {16, "Page %d of database '%s' could not be processed: file '%s', offset %d: %s, expected hash %s, found %s."},
 	8989:  {10, "CHECKDB found 0 allocation errors and %d consistency errors in database '%s'. %d pages were read again from the disk, as of LSN %s."},
 	8990:  {16, "The pages of database '%s' are whole, but their digest is %s instead of %s: a page that belongs to it is missing or was exchanged."},
+	3966:  {17, "Transaction is rolled back when accessing version store. It was earlier marked as victim when the version store was shrunk due to insufficient space in tempdb. This transaction was marked as a victim earlier because it may need the row version(s) that have already been removed to make space in tempdb. Retry the transaction"},
+	3967:  {17, "Insufficient space in tempdb to hold row versions. Need to shrink the version store to free up some space in tempdb. Transaction (id=%d xsn=%d spid=%d elapsed_time=%d) has been marked as victim and it will be rolled back if it accesses the version store. If the problem persists, the likely cause is improperly sized tempdb or long running transactions. Please refer to BOL on how to configure tempdb for versioning."},
 	9002:  {17, "The transaction log for database '%s' is full due to '%s'."},
 	823:   {24, "The operating system returned error %s to SQL Server during a %s at offset %s in file '%s'. Additional messages in the SQL Server error log and operating system error log may provide more detail."},
 	824:   {24, "SQL Server detected a logical consistency-based I/O error: %s. It occurred during a %s of page (%d:%d) in database ID %d at offset %s in file '%s'."},

@@ -22,6 +22,8 @@ type applier struct {
 	// last is the header of the last record that ended a commit, and open tells that a commit is under way.
 	last pagelog.Header
 	open bool
+	// replaced are the LSNs of the pages in memory that were changed since it was last emptied.
+	replaced []lsn.LSN
 }
 
 func newApplier(base *baseFile, from *logvfs.Version, until lsn.LSN) *applier {
@@ -56,6 +58,9 @@ func (a *applier) change(h *pagelog.Header, c *pagelog.Changes) error {
 		return nil
 	}
 	old := a.b.Get(c.Page)
+	if old != nil && !old.Clean.Load() {
+		a.replaced = append(a.replaced, old.LSN)
+	}
 	if old == nil {
 		var err error
 		if old, err = a.base.read(c.Page); err != nil {

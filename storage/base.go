@@ -21,7 +21,11 @@ import (
 // baseFile is the database as of some checkpoint: its pages, and the page table with each page's hash and LSN.
 type baseFile struct {
 	data, table fsx.File
-	cache       pageCache
+	// cache is shared with others; this file's pages are under owner.
+	cache *pageCache
+	owner uint32
+	// id is the database's number, for error 824.
+	id int
 	// shard keeps a page from being read while it is written.
 	shard [64]sync.RWMutex
 	// pages is the size at the last checkpoint: every page up to it has an entry.
@@ -73,7 +77,7 @@ func decodeEntry(no uint32, b []byte) (entry, error) {
 }
 
 // openBase opens, or with create makes, the two files.
-func openBase(fsys fsx.FS, dir string, create bool, cacheBytes int64) (*baseFile, error) {
+func openBase(fsys fsx.FS, dir string, create bool) (*baseFile, error) {
 	open := fsys.OpenRW
 	if create {
 		open = fsys.Create
@@ -86,8 +90,8 @@ func openBase(fsys fsx.FS, dir string, create bool, cacheBytes int64) (*baseFile
 	if err != nil {
 		return nil, errors.Join(err, data.Close())
 	}
-	b := &baseFile{data: data, table: table}
-	b.cache.init(cacheBytes)
+	b := &baseFile{data: data, table: table, cache: &pageCache{}}
+	b.cache.init(0)
 	return b, nil
 }
 
@@ -95,7 +99,7 @@ func (b *baseFile) close() error { return errors.Join(b.data.Close(), b.table.Cl
 
 // read returns the page as the base file has it, checked against the table; nil when it was never written.
 func (b *baseFile) read(no uint32) (*logvfs.Page, error) {
-	if p := b.cache.get(no); p != nil {
+	if p := b.cache.get(keyOf(b.owner, no)); p != nil {
 		return p, nil
 	}
 	mu := &b.shard[no%uint32(len(b.shard))]
@@ -106,14 +110,14 @@ func (b *baseFile) read(no uint32) (*logvfs.Page, error) {
 		return nil, bad.err()
 	}
 	if p != nil {
-		b.cache.put(no, p)
+		b.cache.put(keyOf(b.owner, no), p)
 	}
 	return p, nil
 }
 
 // readDisk reads past the cache. It needs the page's shard.
 func (b *baseFile) readDisk(no uint32) (*logvfs.Page, *BadPage) {
-	bad := &BadPage{Page: no, File: b.table.Name(), Offset: int64(no-1) * entrySize}
+	bad := &BadPage{Page: no, File: b.table.Name(), Offset: int64(no-1) * entrySize, database: b.id}
 	var row [entrySize]byte
 	if _, err := b.table.ReadAt(row[:], bad.Offset); err != nil && !errors.Is(err, io.EOF) {
 		bad.Reason, bad.cause = "cannot read the page's entry", err
@@ -144,10 +148,10 @@ func (b *baseFile) readDisk(no uint32) (*logvfs.Page, *BadPage) {
 	return p, nil
 }
 
-// replaced returns what a page is about to replace, and its hash. That the old page is damaged does not matter then, as
-// long as its entry is not.
-func (b *baseFile) replaced(no uint32) (*logvfs.Page, pagelog.Digest, error) {
-	p := b.cache.get(no)
+// replaced returns what a page is about to replace, and its hash. That the old page is damaged matters only to readers of
+// older versions (lost), as long as its entry is not.
+func (b *baseFile) replaced(no uint32) (p *logvfs.Page, hash pagelog.Digest, lost *BadPage, err error) {
+	p = b.cache.get(keyOf(b.owner, no))
 	if p == nil {
 		var bad *BadPage
 		mu := &b.shard[no%uint32(len(b.shard))]
@@ -155,16 +159,16 @@ func (b *baseFile) replaced(no uint32) (*logvfs.Page, pagelog.Digest, error) {
 		p, bad = b.readDisk(no)
 		mu.RUnlock()
 		if bad != nil && (bad.cause != nil || bad.LSN.IsZero()) {
-			return nil, pagelog.Digest{}, bad.err()
+			return nil, hash, nil, bad.err()
 		}
 		if bad != nil {
-			return nil, bad.Expected, nil
+			return nil, bad.Expected, bad, nil
 		}
 	}
 	if p == nil {
-		return nil, pagelog.Digest{}, nil
+		return nil, hash, nil, nil
 	}
-	return p, p.Hash, nil
+	return p, p.Hash, nil, nil
 }
 
 // write replaces the page and its entry in the files, unsynced. What it replaces is saved by the caller.
@@ -180,7 +184,7 @@ func (b *baseFile) write(no uint32, p *logvfs.Page) error {
 	if _, err := b.table.WriteAt(row[:], int64(no-1)*entrySize); err != nil {
 		return fmt.Errorf("write page %d's entry: %w", no, err)
 	}
-	b.cache.put(no, p)
+	b.cache.put(keyOf(b.owner, no), p)
 	return nil
 }
 
@@ -220,13 +224,13 @@ func (p *BadPage) err() error {
 	if !p.Actual.IsZero() || !p.Expected.IsZero() {
 		what = fmt.Sprintf("%s (expected: %s; actual: %s)", p.Reason, p.Expected, p.Actual)
 	}
-	return sqlerr.New(824, what, "read", 1, p.Page, 0, offset, p.File).
+	return sqlerr.New(824, what, "read", 1, p.Page, p.database, offset, p.File).
 		WithCause(fmt.Errorf("%w: page %d of LSN %s in %s at %d: %s", ErrDamaged, p.Page, p.LSN, p.File, p.Offset, what))
 }
 
 // readOnce is read without taking room in the cache.
 func (b *baseFile) readOnce(no uint32) (*logvfs.Page, error) {
-	if p := b.cache.get(no); p != nil {
+	if p := b.cache.get(keyOf(b.owner, no)); p != nil {
 		return p, nil
 	}
 	mu := &b.shard[no%uint32(len(b.shard))]

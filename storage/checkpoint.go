@@ -18,6 +18,13 @@ func (db *DB) checkpointDue() bool {
 		int64(db.marks.appendedVersion().Dirty())*PageSize >= db.o.DirtyBytes
 }
 
+func (db *DB) wantCheckpoint() {
+	select {
+	case db.ckptWant <- struct{}{}:
+	default:
+	}
+}
+
 // checkpointLoop makes checkpoints when they are due.
 func (db *DB) checkpointLoop(ctx context.Context) {
 	for {
@@ -32,10 +39,11 @@ func (db *DB) checkpointLoop(ctx context.Context) {
 	}
 }
 
-// throttle waits, before a transaction begins, while twice the pages that DirtyBytes allows are held in memory: the
-// checkpoint is behind.
+// throttle waits, before a transaction begins, while twice the changed pages that DirtyBytes or the instance's memory
+// allow are held: the checkpoint is behind.
 func (db *DB) throttle(ctx context.Context) error {
-	if int64(db.marks.appendedVersion().Dirty())*PageSize < 2*db.o.DirtyBytes {
+	own := db.changed.Load()
+	if own < 2*db.o.DirtyBytes && (own == 0 || db.mem.changed.Load() < 2*db.mem.o.ChangedBytes) {
 		return nil
 	}
 	return db.Checkpoint(ctx)
@@ -137,15 +145,19 @@ func (db *DB) writeBatch(b *batch) error {
 		return err
 	}
 	for _, n := range b.pages {
-		old, hash, err := db.base.replaced(n.no)
+		old, hash, lost, err := db.base.replaced(n.no)
 		if err != nil {
 			return err
 		}
 		b.digest.XOR(hash)
 		b.digest.XOR(n.page.Hash)
-		if db.vers.wants(n.page.LSN) {
-			db.vers.save(n.no, old, n.page.LSN)
+		var from lsn.LSN
+		if old != nil {
+			from = old.LSN
+		} else if lost != nil {
+			from = lost.LSN
 		}
+		db.vers.save(n.no, old, lost, from, n.page.LSN)
 	}
 	if err := db.dw.write(b); err != nil {
 		return err
@@ -165,7 +177,8 @@ func (db *DB) writeBatch(b *batch) error {
 	return nil
 }
 
-// forget lets the versions not older than v drop what the base file now holds.
+// forget lets the versions drop what the base file now holds: those not older than v, and older ones that are being read,
+// for which it saves what it loses.
 func (db *DB) forget(v *logvfs.Version) {
 	m := &db.marks
 	m.mu.Lock()
@@ -176,9 +189,10 @@ func (db *DB) forget(v *logvfs.Version) {
 			w.Forget()
 		}
 	}
-	db.vers.mu.Lock()
-	db.vers.prune()
-	db.vers.mu.Unlock()
+	for _, w := range db.vers.pinned(v.LSN) {
+		w.Forget()
+	}
+	db.noteChanged(int64(db.marks.appendedVersion().Dirty()) * PageSize)
 	db.replicaMu.Lock()
 	defer db.replicaMu.Unlock()
 	for _, w := range db.rep.pending {

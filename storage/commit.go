@@ -42,8 +42,24 @@ func (db *DB) appendCommit(c *logvfs.Commit) error {
 		b.Set(c.Changes[i].No, c.Changes[i].New)
 	}
 	db.commits.Add(1)
+	full := db.superseded(c, v.LSN)
 	db.appended(b.Version(v))
+	if full {
+		db.mem.relieve()
+	}
 	return nil
+}
+
+// superseded notes the pages in memory that only readers of older versions still need, and reports whether these are
+// too many.
+func (db *DB) superseded(c *logvfs.Commit, at lsn.LSN) bool {
+	var from []lsn.LSN
+	for i := range c.Changes {
+		if old := c.Changes[i].Old; old != nil && !old.Clean.Load() {
+			from = append(from, old.LSN)
+		}
+	}
+	return db.vers.superseded(c.Base, from, at)
 }
 
 // encode lays the changes out as records without headers, and returns the lengths of the records.

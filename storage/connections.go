@@ -44,7 +44,8 @@ func (p *connections) open(db *DB) error {
 	}
 	p.vfs = logvfs.New(logvfs.Options{Host: host{db}, FS: db.o.FS, TempDir: db.tempDir(), TempBytes: db.o.TempBytes,
 		TransactionBytes: db.o.TransactionBytes, TransactionTooBig: sqlerr.New(9002, db.o.Name, "ACTIVE_TRANSACTION"),
-		TempTooBig: sqlerr.New(1105, "<temporary system object>", "tempdb", "PRIMARY")})
+		TempTooBig:  sqlerr.New(1105, "<temporary system object>", "tempdb", "PRIMARY"),
+		VersionGone: sqlerr.New(3966)})
 	p.name = "linkspan-" + rand.Text()
 	vfs.Register(p.name, p.vfs)
 	if db.replica.Load() {
@@ -61,11 +62,7 @@ func (p *connections) open(db *DB) error {
 
 // settings are a connection's pragmas: the page size counts for an empty database; our commit is the sync, whatever
 // synchronous says.
-const (
-	settings       = "PRAGMA page_size = 8192; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE;"
-	readerSettings = settings + "PRAGMA cache_size = -4096"
-	writerSettings = settings + "PRAGMA cache_size = -32768"
-)
+const settings = "PRAGMA page_size = 8192; PRAGMA synchronous = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -%d"
 
 // maxValue bounds one string or blob, and one row, in bytes. A connection of SQLite has 256 MB, and a statement holds a few
 // copies of a value; below that the statement fails
@@ -74,9 +71,9 @@ const maxValue = 32 << 20
 
 // connect opens a connection.
 func (p *connections) connect(writer bool) (*Conn, error) {
-	path, flags, set := fmt.Sprintf("/reader-%d", p.next.Add(1)), sqlite3.OPEN_READONLY, readerSettings
+	path, flags, set := fmt.Sprintf("/reader-%d", p.next.Add(1)), sqlite3.OPEN_READONLY, p.db.mem.o.ReaderCache
 	if writer {
-		path, flags, set = fmt.Sprintf("%s-%d", logvfs.WriterName, p.next.Add(1)), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, writerSettings
+		path, flags, set = fmt.Sprintf("%s-%d", logvfs.WriterName, p.next.Add(1)), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, p.db.mem.o.WriterCache
 	}
 	s, err := sqlite3.OpenFlags("file:"+path+"?vfs="+p.name, flags|sqlite3.OPEN_URI)
 	if err != nil {
@@ -85,7 +82,7 @@ func (p *connections) connect(writer bool) (*Conn, error) {
 	p.mu.Lock()
 	c := &Conn{Conn: s, db: p.db, guard: &logvfs.Guard{Writer: writer}, stmts: map[string]*cachedStmt{}, generation: p.generation}
 	p.mu.Unlock()
-	if err := p.prepare(c, path, set, writer); err != nil {
+	if err := p.prepare(c, path, fmt.Sprintf(settings, set/1024), writer); err != nil {
 		return nil, errors.Join(fmt.Errorf("open connection: %w", err), c.close())
 	}
 	return c, nil

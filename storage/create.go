@@ -85,7 +85,8 @@ func createFiles(o Options, m meta) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if db.base, err = openBase(o.FS, o.Dir, true, o.CacheBytes); err == nil {
+	if db.base, err = openBase(o.FS, o.Dir, true); err == nil {
+		db.share()
 		if db.dw, err = openDoubleWrite(o.FS, o.Dir, true); err == nil {
 			db.meta, err = createMeta(o.FS, o.Dir, m)
 		}
@@ -108,7 +109,6 @@ func newDB(o Options) (*DB, error) {
 	db := &DB{o: o, log: o.Log, turn: make(chan struct{}, 1), ckptWant: make(chan struct{}, 1), keep: map[any]lsn.LSN{}}
 	db.turn <- struct{}{}
 	db.fence.init()
-	db.vers.init()
 	db.wal = &logFile{fs: o.FS, dir: o.Dir, full: o.SegmentBytes}
 	db.wal.grow(0)
 	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockName))
@@ -116,8 +116,15 @@ func newDB(o Options) (*DB, error) {
 		return nil, err
 	}
 	db.lock = lock
+	db.mem = o.Memory
+	db.vers.init(db.mem)
+	db.owner = db.mem.join(db)
 	if db.wal.mark, err = openMark(o.FS, o.Dir); err != nil {
+		db.mem.leave(db)
 		return nil, errors.Join(err, lock.Close())
 	}
 	return db, nil
 }
+
+// share puts the base file's pages into the instance's cache.
+func (db *DB) share() { db.base.cache, db.base.owner, db.base.id = &db.mem.cache, db.owner, db.o.ID }

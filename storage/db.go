@@ -30,7 +30,11 @@ type DB struct {
 	base  *baseFile
 	dw    *doubleWrite
 	wal   *logFile
-	vers  versionSet
+	mem   *Memory
+	// owner is our number in mem's cache, and changed what we hold there of changed pages.
+	owner   uint32
+	changed atomic.Int64
+	vers    versionSet
 	marks watermarks
 	conns connections
 	group *startstop.Group
@@ -80,11 +84,22 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	for p, d := range map[*int64]int64{&o.SegmentBytes: 64 << 20, &o.CheckpointBytes: 64 << 20, &o.DirtyBytes: 256 << 20,
+	dirty := int64(256 << 20)
+	if o.Memory != nil {
+		dirty = o.Memory.o.ChangedBytes
+	}
+	for p, d := range map[*int64]int64{&o.SegmentBytes: 64 << 20, &o.CheckpointBytes: 64 << 20, &o.DirtyBytes: dirty,
 		&o.CacheBytes: 64 << 20, &o.TransactionBytes: 1 << 30, &o.TempBytes: 4 << 30} {
 		if *p == 0 {
 			*p = d
 		}
+	}
+	if o.Memory == nil {
+		o.Memory = NewMemory(MemoryOptions{CacheBytes: o.CacheBytes, ChangedBytes: o.DirtyBytes, VersionBytes: 2 * o.DirtyBytes,
+			ReaderCache: 4 * mib, WriterCache: 32 * mib})
+	}
+	if o.ScrubInterval == 0 {
+		o.ScrubInterval = 24 * time.Hour
 	}
 	if o.IdleReaders == 0 {
 		o.IdleReaders = 16
@@ -193,6 +208,7 @@ func (db *DB) settle() error {
 
 func (db *DB) closeFiles() error {
 	var errs []error
+	db.mem.leave(db)
 	if db.meta != nil {
 		errs = append(errs, db.meta.f.Close())
 	}
@@ -239,7 +255,10 @@ func (db *DB) asOf(no uint32, at lsn.LSN, p *logvfs.Page, err error) (*logvfs.Pa
 		return p, err
 	}
 	if old, ok := db.vers.find(no, at); ok {
-		return old, nil
+		if old.lost != nil {
+			return nil, old.lost.err()
+		}
+		return old.page, nil
 	}
 	return nil, fmt.Errorf("page %d of LSN %s is wanted as of %s, which no reader had pinned", no, p.LSN, at)
 }

@@ -241,7 +241,7 @@ func (v *dirVerifier) log(m meta) error {
 
 // pages reads every page of the base file as the last checkpoint left it, or as the double-write batch will.
 func (v *dirVerifier) pages(ctx context.Context, m meta) error {
-	base, err := openBase(v.fs, v.dir, false, 0)
+	base, err := openBase(v.fs, v.dir, false)
 	if err != nil {
 		return v.say(dataName, err, "")
 	}

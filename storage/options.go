@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -19,8 +20,11 @@ type Options struct {
 	FS fsx.FS
 	// Dir is the directory that holds the database's files and nothing else. Create and CreateReplica make it.
 	Dir string
-	// Name is what errors and the log call the database; it is not stored.
+	// Name is what errors and the log call the database, and ID its number (database_id); they are not stored.
 	Name string
+	ID   int
+	// Memory is shared by the databases of an instance; nil means one of its own, of CacheBytes and DirtyBytes.
+	Memory *Memory
 	// Clock stamps commits; nil means the system's.
 	Clock clock.Clock
 	// Log receives what an operator should know; nil discards.
@@ -50,10 +54,37 @@ type Options struct {
 	SegmentBytes int64
 	// CheckpointBytes is the log written since the last checkpoint that starts the next; 0 means 64 MiB.
 	CheckpointBytes int64
-	// DirtyBytes bounds the pages changed since the last checkpoint, which live in memory; 0 means 256 MiB.
+	// DirtyBytes bounds the pages changed since the last checkpoint, which live in memory; 0 means Memory's ChangedBytes,
+	// or 256 MiB.
 	DirtyBytes int64
-	// CacheBytes bounds the cache of unchanged pages read from the base file; 0 means 64 MiB.
+	// CacheBytes bounds the cache of unchanged pages read from the base file, when Memory is nil; 0 means 64 MiB.
 	CacheBytes int64
+	// RecoveryTarget is how long redo after a crash may take, as far as it can be estimated: checkpoints are made often
+	// enough for that. 0 means no target; CheckpointBytes and DirtyBytes bound it all the same.
+	RecoveryTarget time.Duration
+	// MaxLogBytes bounds the log's files together: beyond it commits fail with 9002 and the reason. 0 means no bound;
+	// SetMaxLog changes it. Control records may go beyond it, by one segment.
+	MaxLogBytes int64
+	// LogBackup, when set, names the LSN up to which the log was backed up, when it must be kept until it is: like
+	// Retain, and lsn.Max when log need not be backed up.
+	LogBackup func() lsn.LSN
+	// RetainBytes bounds the log that is kept for Retain, log readers and seedings only; beyond it, or when less than
+	// ReserveBytes of disk are free, all of that log is let go (EventLogDropped). 0 means no bound.
+	RetainBytes int64
+	// ReserveBytes is the free disk that links leave to others; at half of it commits fail with 9002 while a
+	// checkpoint still has room. 0 means nothing is reserved, a negative value 5 % of the disk, at most 1 GiB.
+	ReserveBytes int64
+	// ScrubBytes is how many bytes of pages a second are read again in the background, all the time, to be compared with
+	// their hashes; 0 means none.
+	ScrubBytes int64
+	// ScrubInterval is the least time from the start of one pass to that of the next; 0 means a day.
+	ScrubInterval time.Duration
+	// FetchPage, when set, gets a page from another copy: exactly the page whose hash is want, or an error. The
+	// background scrub calls it for a page that is damaged here.
+	FetchPage func(ctx context.Context, no uint32, want Digest) ([]byte, error)
+	// Event, when set, is told what an operator should know. It is called from many goroutines, MUST return soon and
+	// MUST NOT call the database.
+	Event func(Event)
 	// TransactionBytes bounds the pages one transaction may change; beyond it fails with 9002. 0 means 1 GiB.
 	TransactionBytes int64
 	// TempBytes bounds the disk that temporary files (sorts, temporary tables) of all connections use together; 0
@@ -89,7 +120,8 @@ func (o *Options) Validate() error {
 		errs = append(errs, fmt.Errorf("storage options: SegmentBytes is %d, less than %d", o.SegmentBytes, minSegmentBytes))
 	}
 	for name, n := range map[string]int64{"CheckpointBytes": o.CheckpointBytes, "DirtyBytes": o.DirtyBytes, "CacheBytes": o.CacheBytes,
-		"TransactionBytes": o.TransactionBytes, "TempBytes": o.TempBytes, "SegmentBytes": o.SegmentBytes, "IdleReaders": int64(o.IdleReaders)} {
+		"TransactionBytes": o.TransactionBytes, "TempBytes": o.TempBytes, "MaxLogBytes": o.MaxLogBytes, "RetainBytes": o.RetainBytes,
+		"ScrubBytes": o.ScrubBytes, "RecoveryTarget": int64(o.RecoveryTarget), "ScrubInterval": int64(o.ScrubInterval), "SegmentBytes": o.SegmentBytes, "IdleReaders": int64(o.IdleReaders)} {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("storage options: %s is negative", name))
 		}

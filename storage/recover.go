@@ -56,7 +56,8 @@ func openFiles(o Options) (*DB, error) {
 		return nil, err
 	}
 	if db.meta, err = openMeta(o.FS, o.Dir); err == nil {
-		if db.base, err = openBase(o.FS, o.Dir, false, o.CacheBytes); err == nil {
+		if db.base, err = openBase(o.FS, o.Dir, false); err == nil {
+			db.share()
 			db.dw, err = openDoubleWrite(o.FS, o.Dir, false)
 		}
 	}

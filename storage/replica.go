@@ -91,7 +91,12 @@ func (db *DB) appendLog(records []byte) error {
 	db.replicaMu.Unlock()
 	if v != nil {
 		db.commits.Add(1)
+		full := db.vers.superseded(nil, a.replaced, v.LSN)
+		a.replaced = nil
 		db.appended(v)
+		if full {
+			db.mem.relieve()
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"linkspan/lsn"
+	"linkspan/sqlerr"
 	"linkspan/storage/logvfs"
 )
 
@@ -123,6 +124,9 @@ func (s *SeedSource) page(v *logvfs.Version, no uint32) (*logvfs.Page, error) {
 		if p, err = s.db.loadOnce(no, v.LSN); err != nil {
 			return nil, err
 		}
+	}
+	if v.Gone() {
+		return nil, sqlerr.New(3966)
 	}
 	if p == nil {
 		return &logvfs.Page{}, nil

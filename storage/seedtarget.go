@@ -273,7 +273,7 @@ func (t *SeedTarget) seal() error {
 	}
 	// Pages beyond the size at the last chunk were zeros then, whatever they had been before.
 	for no := t.size + 1; no <= max(most, t.state.nextPage-1); no++ {
-		_, hash, err := t.db.base.replaced(no)
+		_, hash, _, err := t.db.base.replaced(no)
 		if err != nil {
 			return err
 		}

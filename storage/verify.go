@@ -18,8 +18,9 @@ type BadPage struct {
 	File             string
 	Offset           int64
 	// Reason says what was wrong in words.
-	Reason string
-	cause  error
+	Reason   string
+	cause    error
+	database int
 }
 
 // Error implements error.
@@ -86,7 +87,8 @@ func (db *DB) verifyPage(v *logvfs.Version, no uint32, r *Report) {
 		}
 		p = changed
 	} else if p != nil && v.LSN.Less(p.LSN) { // overwritten since by a checkpoint
-		p, _ = db.vers.find(no, v.LSN)
+		old, _ := db.vers.find(no, v.LSN)
+		p = old.page
 	}
 	if p != nil {
 		r.Digest.XOR(p.Hash)

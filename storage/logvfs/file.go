@@ -65,10 +65,14 @@ func (f *File) load(no uint32) (*Page, error) {
 	if no > f.at.Pages {
 		return nil, nil
 	}
-	if p := f.at.Changed(no); p != nil {
-		return p, nil
+	p, err := f.at.Changed(no), error(nil)
+	if p == nil {
+		p, err = f.v.o.Host.Load(no, f.at.LSN)
 	}
-	return f.v.o.Host.Load(no, f.at.LSN)
+	if f.at.Gone() {
+		return nil, f.v.o.VersionGone
+	}
+	return p, err
 }
 
 // ReadAt implements vfs.File.

@@ -56,6 +56,8 @@ type Options struct {
 	TransactionTooBig error
 	// TempTooBig is the error of a temporary file beyond TempBytes.
 	TempTooBig error
+	// VersionGone is the error of who reads a version that was given up (Version.Expire).
+	VersionGone error
 }
 
 // VFS is the file system of one database. Register it under a name of its own.

@@ -35,7 +35,18 @@ type Version struct {
 	Pages  uint32
 	Digest pagelog.Digest
 	tree   atomic.Pointer[tree]
+	gone   atomic.Bool
 }
+
+// Expire lets the version's pages go while it may still be read: from now on Gone is true, and what is read from it must
+// not be used.
+func (v *Version) Expire() {
+	v.gone.Store(true)
+	v.tree.Store(&tree{})
+}
+
+// Gone reports whether the version was given up. Ask AFTER a page was read.
+func (v *Version) Gone() bool { return v.gone.Load() }
 
 // Changed returns the page if this version holds it in memory; nil means the base file (or history) has it.
 func (v *Version) Changed(no uint32) *Page { return v.tree.Load().get(no) }
@@ -46,7 +57,8 @@ func (v *Version) Dirty() int { return v.tree.Load().count }
 // EachChanged calls f for every page held in memory, in order, until it returns false.
 func (v *Version) EachChanged(f func(no uint32, p *Page) bool) { v.tree.Load().each(f) }
 
-// Forget drops the pages that are Clean. The version MUST not be older than what the base file holds.
+// Forget drops the pages that are Clean. The version MUST not be older than what the base file holds, or be pinned, so
+// that what the base file loses is saved for it.
 func (v *Version) Forget() {
 	old := v.tree.Load()
 	b := &Builder{from: &tree{}}
