@@ -37,7 +37,7 @@ func (e *Endpoint) check(c *credentials) error {
 		}
 		id = c.mine
 	}
-	if err := dates(now, id.Start, id.End, sqlerr.New(28022), sqlerr.New(28023)); err != nil {
+	if err := CheckDates(now, id); err != nil {
 		return err
 	}
 	if c.name, err = e.opts.Peer(c.peer); err != nil {
@@ -45,6 +45,11 @@ func (e *Endpoint) check(c *credentials) error {
 	}
 	const dbo = 1 // the principal that owns certificates in master
 	return dates(now, c.peer.NotBefore, c.peer.NotAfter, sqlerr.New(28024, dbo), sqlerr.New(28025, dbo))
+}
+
+// CheckDates holds an identity to its dates: 28022 not yet valid, 28023 expired.
+func CheckDates(now time.Time, id *Identity) error {
+	return dates(now, id.Start, id.End, sqlerr.New(28022), sqlerr.New(28023))
 }
 
 func dates(now, start, end time.Time, early, late *sqlerr.Error) error {
@@ -63,7 +68,7 @@ func (e *Endpoint) config(c *credentials) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := dates(e.opts.Clock.Now(), id.Start, id.End, sqlerr.New(28022), sqlerr.New(28023)); err != nil {
+	if err := CheckDates(e.opts.Clock.Now(), id); err != nil {
 		return nil, err
 	}
 	c.mine = id

@@ -37,6 +37,9 @@ const (
 	TypeTurnOver
 	TypeModes
 	TypeState
+	// TypeProbe and TypeProbed stand apart, so that instances of any version can probe each other.
+	TypeProbe  Type = 0x70
+	TypeProbed Type = 0x71
 )
 
 // Limits, in bytes.
@@ -199,6 +202,10 @@ func newMessage(t Type) Message {
 		return new(Modes)
 	case TypeState:
 		return new(State)
+	case TypeProbe:
+		return new(Probe)
+	case TypeProbed:
+		return new(Probed)
 	default:
 		return nil
 	}

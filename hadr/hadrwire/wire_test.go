@@ -50,6 +50,8 @@ func every() []hadrwire.Message {
 		&hadrwire.LogStart{After: one},
 		&hadrwire.Rotate{Thumbprint: "00ff"},
 		&hadrwire.Rotated{Bound: true},
+		&hadrwire.Probe{Hello: hadrwire.Hello{Protocol: hadrwire.Version, Link: names, Standing: []byte{}}},
+		&hadrwire.Probed{Number: 41976, Text: names, Server: "s", Now: at},
 		&hadrwire.LogBatch{First: one, Last: two, Digest: id, Published: two, Time: at, Sent: at, Records: []byte("records")},
 	}
 }
