@@ -12,6 +12,7 @@ var backupMessages = map[int32]entry{
 	3041: {16, "BACKUP failed to complete the command %s. Check the backup application log for detailed messages."},
 	3044: {16, "Invalid zero-length device name. Reissue the BACKUP statement with a valid device name."},
 	3059: {16, "This BACKUP or RESTORE command is not supported on a database mirror or secondary replica."},
+	3098: {16, "The backup cannot be performed because '%s' was requested after the media was formatted with an incompatible structure. To append to this media set, either omit '%s' or specify '%s'. Alternatively, you can create a new media set by using WITH FORMAT in your BACKUP statement. If you use WITH FORMAT on an existing media set, all its backup sets will be overwritten."},
 	3101: {16, "Exclusive access could not be obtained because the database is in use."},
 	3102: {16, "%s cannot process database '%s' because it is in use by this session. It is recommended that the master database be used when performing this operation."},
 	3104: {16, "RESTORE cannot operate on database '%s' because it is configured for database mirroring or has joined an availability group. If you intend to restore the database, use ALTER DATABASE to remove mirroring or to remove the database from its availability group."},

@@ -63,3 +63,5 @@ func (n Name) shown() string {
 
 // errRefused is what names that are refused come to.
 var errRefused = errors.New("refused")
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
