@@ -182,13 +182,23 @@ func (t *linkTest) explain(stage string, err error) error {
 	var r *endpoint.Refusal
 	switch {
 	case stage == StageTLS:
-		return fmt.Errorf("what answers there does not speak TLS 1.3 as a mirroring endpoint does: %w", err)
-	case errors.As(err, &r) && r.Remote:
-		return sqlerr.New(41974)
-	case errors.As(err, &r) && r.Unknown:
+		return fmt.Errorf("what answers there does not speak TLS 1.3 as a mirroring endpoint does: %s", cause(err))
+	case errors.As(err, &r) && (r.Remote || r.Unknown):
+		if r.Remote == t.m.opts.Managed { // a managed instance that was refused, or a SQL Server that refused
+			return sqlerr.New(41974)
+		}
 		return sqlerr.New(41973)
 	case errors.As(err, &r):
 		return r.Err
+	}
+	return err
+}
+
+// cause is the reason under a numbered message, or the error itself.
+func cause(err error) error {
+	var e *sqlerr.Error
+	if errors.As(err, &e) && e.Cause != nil {
+		return e.Cause
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func (s procedureSet) Procedure(name string) *exec.Procedure {
 
 func procedures(in *Instance) procedureSet {
 	s := procedureSet{}
-	for _, p := range []*exec.Procedure{in.endpointCertificate(), in.readErrorLog(), in.who(), in.helpDB()} {
+	for _, p := range []*exec.Procedure{in.endpointCertificate(), in.testLink(), in.readErrorLog(), in.who(), in.helpDB()} {
 		s[p.Name] = p
 	}
 	return s
