@@ -20,4 +20,6 @@ var failoverMessages = map[int32]entry{
 	58013: {16, "Database '%s' takes no writes: '%s' was set to the role SECONDARY here. Run ALTER AVAILABILITY GROUP [%[2]s] FORCE_FAILOVER_ALLOW_DATA_LOSS on the side that shall take writes."},
 	58014: {10, "Forced failover of '%s': database '%s' was opened in epoch %d. Its log ends at %s; the last position known of the old primary is %s. What the old primary had after that is missing here."},
 	58015: {10, "Database '%s' of '%s' was brought back to the log of the new primary: what was after %s up to %s was taken back, %d changed rows in %d tables, kept in %s."},
+	58016: {16, "Both sides of link '%s' are primary: this one since epoch %d, %s since epoch %d. Run ALTER AVAILABILITY GROUP [%[1]s] SET (ROLE = SECONDARY) there to make that one the copy."},
+	58017: {16, "Neither side of link '%s' is primary. Run ALTER AVAILABILITY GROUP [%[1]s] FORCE_FAILOVER_ALLOW_DATA_LOSS on the side that shall be."},
 }

@@ -24,6 +24,7 @@ var hadrMessages = map[int32]entry{
 	19508: {16, "'ALTER AVAILABILITY GROUP MODIFY AVAILABILITY GROUP' command failed. Participant availability replica '%s' not found in the distributed availability group '%s'."},
 	19509: {16, "Cannot create a distributed availability group '%s'. An availability group with the same name already exists."},
 	19510: {16, "Distributed availability group '%s' not found. Rerun the command with an existing distributed availbility group."},
+	19511: {16, "Cannot join distributed availability group '%s'. The local availability group '%s' contains one or more databases. Remove all the databases or create an empty availability group to join a distributed availability group."},
 	19512: {16, "The requested operation only applies to distributed availability group, and is not supported on the specified availability group '%s'. Please make sure you are specifying the correct availability group name."},
 	19523: {16, "The specified '%s' of Availability Group must be less than 256 characters long."},
 	35201: {10, "A connection timeout has occurred while attempting to establish a connection to availability replica '%s' with id [%s]. Either a networking or firewall issue exists, or the endpoint address provided for the replica is not the database mirroring endpoint of the host server instance."},

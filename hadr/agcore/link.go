@@ -8,6 +8,8 @@ import (
 const (
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 5 * time.Second
+	// defaultFailover bounds a failover when nobody says otherwise.
+	defaultFailover = 30 * time.Second
 )
 
 // LinkOptions are what a Link is told about itself.
@@ -38,19 +40,27 @@ type Link struct {
 	opts  LinkOptions
 	state LinkState
 
+	// mine is how the database stands as last told; theirs what the peer said of itself last, met that it said so on the
+	// present connection.
+	mine, theirs Standing
+	met          bool
+
 	connected bool // the peers have shaken hands
-	waiting   bool // target: a dial or a handshake is under way
+	waiting   bool // side 2: a dial or a handshake is under way
 	seeding   bool
 	flowing   bool
 	ended     bool
 
 	attempt  int       // dials since the last good connection
 	failures int       // flows that failed on good connections, one after the other
-	nextDial time.Time // target, not connected: when to dial; zero: not at all
-	giveUp   time.Time // target, not joined: when to give up
+	nextDial time.Time // side 2, not connected: when to dial; zero: not at all
+	giveUp   time.Time // side 2, not joined: when to give up
 	heard    time.Time // connected or waiting: last sign of the peer
 	nextBeat time.Time
 	since    time.Time // flowing: since when
+
+	change change
+	commit commit
 
 	fault   Fault
 	faultAt time.Time
@@ -64,6 +74,9 @@ func NewLink(o LinkOptions, s LinkState) *Link {
 		if o.Dials {
 			o.Side = Side2
 		}
+	}
+	if o.FailoverTimeout <= 0 {
+		o.FailoverTimeout = defaultFailover
 	}
 	return &Link{opts: o, state: s}
 }
@@ -109,12 +122,43 @@ func (l *Link) Phase() Phase {
 func (l *Link) Sync() SyncState {
 	switch l.Phase() {
 	case PhaseSynchronizing:
+		if l.Copy() && l.commit.told || !l.Copy() && l.commit.synchronized {
+			return Synchronized
+		}
 		return Synchronizing
 	case PhaseSeeding, PhaseInitialising:
 		return Initializing
 	default:
 		return NotSynchronizing
 	}
+}
+
+// Copy reports whether the copy is on this side, as far as its storage goes.
+func (l *Link) Copy() bool {
+	if l.mine.Exists {
+		return !l.mine.Primary
+	}
+	return l.opts.Dials || l.state.Reseed
+}
+
+// Role is the part this side plays: RESOLVING between a FENCE and what comes of it.
+func (l *Link) Role() Role {
+	switch {
+	case l.Copy(), l.mine.Fenced() && l.mine.Last.Hold:
+		return Secondary
+	case l.mine.Last.Kind == RoleFence:
+		return Resolving
+	default:
+		return Primary
+	}
+}
+
+// Standing is how the database stands as last told, with what is stored of the link.
+func (l *Link) Standing() Standing {
+	s := l.mine
+	s.Refused, s.Outdated, s.Synchronous = l.state.Refused, l.state.Outdated, l.opts.Synchronous
+	s.Suspended = l.state.Suspended && l.state.Reason != SuspendPartner
+	return s
 }
 
 // Deadline is when Tick is wanted next; zero when time changes nothing.
@@ -128,6 +172,7 @@ func (l *Link) Deadline() time.Time {
 	if l.ended {
 		return at
 	}
+	add(l.change.due)
 	if l.connected {
 		add(l.nextBeat)
 	}

@@ -11,6 +11,12 @@ func (l *Link) Step(now time.Time, e Event) []Action {
 	if l.ended {
 		return nil
 	}
+	if e.Mine != nil {
+		l.mine = *e.Mine
+	}
+	if e.Theirs != nil {
+		l.theirs, l.met = *e.Theirs, true
+	}
 	switch e.Kind {
 	case Start:
 		return l.start(now)
@@ -24,26 +30,32 @@ func (l *Link) Step(now time.Time, e Event) []Action {
 		return nil
 	case Drop:
 		return l.drop()
-	case Suspend, Resume, Break:
+	case Suspend, Resume, Break, LogGone, Divergence:
 		return l.halt(e)
 	case SeedStarted, SeedDone, LogStarted, FlowFailed:
 		return l.flow(now, e)
 	case Lost:
 		return l.lose(now, e.Fault)
+	case ModeSet, Progressed, PeerState:
+		return l.sync(e)
 	default:
+		if e.Kind >= FailoverAsked {
+			return l.failover(now, e)
+		}
 		return l.meet(now, e)
 	}
 }
 
-// start begins: the target dials, unless the copy is broken.
+// start begins: side 2 dials, unless the copy is broken.
 func (l *Link) start(now time.Time) []Action {
+	out := l.recall()
 	if !l.opts.Dials || l.state.Broken != nil {
-		return nil
+		return out
 	}
 	if !l.state.Joined {
 		l.giveUp = now.Add(l.opts.JoinTimeout)
 	}
-	return l.dial(now)
+	return append(out, l.dial(now)...)
 }
 
 func (l *Link) dial(now time.Time) []Action {
@@ -107,14 +119,18 @@ func (l *Link) configured(now time.Time, e Event) []Action {
 		l.state.Joined = true
 		return append(out, Action{Kind: Persist}, Action{Kind: CreateCopy})
 	}
-	return append(out, l.begin()...)
+	return append(out, l.resolve(now, e)...)
 }
 
 // begin starts what the copy needs next.
 func (l *Link) begin() []Action {
 	switch {
-	case !l.opts.Dials || !l.connected || l.state.Suspended || l.state.Broken != nil:
+	case !l.Copy() || !l.connected || l.state.Suspended || l.state.Broken != nil || l.change.work.busy():
 		return nil
+	case l.met && !l.theirs.Primary:
+		return nil // nobody there to be copied
+	case l.state.Reseed:
+		return []Action{{Kind: StartReseed}}
 	case l.state.Seeded:
 		return []Action{{Kind: StartLog}}
 	default:
@@ -126,8 +142,10 @@ func (l *Link) begin() []Action {
 func (l *Link) hello(now time.Time, e Event) []Action {
 	var out []Action
 	if l.seeding || l.flowing {
-		out = append(out, Action{Kind: StopFlow})
-		l.seeding, l.flowing = false, false
+		out = append(append(out, Action{Kind: StopFlow}), l.apart()...)
+	}
+	if l.connected {
+		out = append(out, l.parted(now)...)
 	}
 	l.shaken(now)
 	if !l.state.Joined {
@@ -135,7 +153,8 @@ func (l *Link) hello(now time.Time, e Event) []Action {
 		out = append(out, Action{Kind: Persist})
 	}
 	out = append(out, l.partner(e.Peer)...)
-	return append(out, Action{Kind: SendConfig})
+	out = append(out, Action{Kind: SendConfig})
+	return append(out, l.resolve(now, e)...)
 }
 
 // partner brings our state in line with what the peer says of its own when the peers meet.
@@ -167,13 +186,14 @@ func (l *Link) flow(now time.Time, e Event) []Action {
 	case SeedDone:
 		l.seeding = false
 		l.failures = 0
-		if l.state.Seeded {
+		if l.state.Seeded && !l.state.Reseed {
 			return nil
 		}
-		l.state.Seeded = true
+		l.state.Seeded, l.state.Reseed = true, false
 		return append([]Action{{Kind: Persist}}, l.begin()...)
 	case LogStarted:
 		l.seeding, l.flowing, l.since = false, true, now
+		l.commit.from(e.End)
 	case FlowFailed:
 		l.failures++
 		return append([]Action{{Kind: Disconnect}}, l.lose(now, e.Fault)...)
@@ -186,14 +206,25 @@ func (l *Link) lose(now time.Time, f Fault) []Action {
 	if !l.connected && !l.waiting {
 		return nil
 	}
-	out := []Action{{Kind: StopFlow}}
-	l.seeding, l.flowing = false, false
+	out := append([]Action{{Kind: StopFlow}}, l.apart()...)
+	shook := l.connected
 	if l.opts.Dials {
-		return append(out, l.failed(now, Event{Fault: f})...)
+		out = append(out, l.failed(now, Event{Fault: f})...)
+	} else {
+		l.connected = false
+		l.fault, l.faultAt = f, now
+		out = append(out, Action{Kind: Log, Fault: f})
 	}
-	l.connected = false
-	l.fault, l.faultAt = f, now
-	return append(out, Action{Kind: Log, Fault: f})
+	if shook {
+		out = append(out, l.parted(now)...)
+	}
+	return out
+}
+
+// apart notes that nothing flows.
+func (l *Link) apart() []Action {
+	l.seeding, l.flowing = false, false
+	return l.alone()
 }
 
 // tick acts on the passing of time.
@@ -204,6 +235,8 @@ func (l *Link) tick(now time.Time) []Action {
 	case l.connected && !now.Before(l.nextBeat):
 		l.nextBeat = now.Add(l.beat())
 		return []Action{{Kind: SendHeartbeat}}
+	case !l.change.due.IsZero() && !now.Before(l.change.due):
+		return l.overdue(now)
 	case l.opts.Dials && !l.state.Joined && !l.waiting && !now.Before(l.giveUp):
 		return []Action{l.end(), {Kind: JoinFailed, Fault: l.fault}}
 	case !l.connected && !l.waiting && !l.nextDial.IsZero() && !now.Before(l.nextDial):
@@ -227,12 +260,16 @@ func (l *Link) halt(e Event) []Action {
 	case e.Kind == Break:
 		f := e.Fault
 		l.state.Broken = &f
-		l.seeding, l.flowing = false, false
-		return []Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: f}}
+		return append([]Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: f}}, l.apart()...)
+	case e.Kind == LogGone && l.Copy():
+		l.state.Reseed = true
+		out := append([]Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: e.Fault}}, l.apart()...)
+		return append(out, l.begin()...)
+	case e.Kind == Divergence && l.Copy():
+		return l.diverge(e)
 	case e.Kind == Suspend && !l.state.Suspended:
 		l.state.Suspended, l.state.Reason, l.state.Text = true, e.Reason, e.Text
-		l.seeding, l.flowing = false, false
-		out := []Action{{Kind: Persist}}
+		out := append([]Action{{Kind: Persist}}, l.apart()...)
 		if l.connected && !e.Peer {
 			out = append(out, Action{Kind: SendSuspend}) // first, so that the peer knows why the flow ends
 		}
@@ -248,8 +285,22 @@ func (l *Link) halt(e Event) []Action {
 	return nil
 }
 
+// diverge suspends a copy that is not its primary's any more; RESUME brings it in line by difference.
+func (l *Link) diverge(e Event) []Action {
+	l.state.Reseed = true
+	e.Kind, e.Reason = Suspend, SuspendRedo
+	if l.state.Suspended {
+		return []Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: e.Fault}}
+	}
+	return l.halt(e)
+}
+
 func (l *Link) drop() []Action {
-	return []Action{{Kind: StopFlow}, {Kind: Disconnect}, l.end()}
+	out := append([]Action{{Kind: StopFlow}}, l.apart()...)
+	if l.change.asked {
+		out = append(out, l.answer(Fault{35250, sqlerr.New(35250).Message})...)
+	}
+	return append(out, Action{Kind: Disconnect}, l.end())
 }
 
 func (l *Link) end() Action {

@@ -1,0 +1,104 @@
+package agcore
+
+import "linkspan/lsn"
+
+// commit is whether commits wait for the copy. On the way to SYNCHRONIZED the copy first reaches what the primary had
+// when the log began to flow; then commits begin to wait; then the copy reaches what the primary had when they did.
+type commit struct {
+	together     bool
+	synchronized bool
+	// begun: the log began to flow, and goal is what the copy has to reach next. fresh: commits wait already, and the goal
+	// is still to be told.
+	begun bool
+	fresh bool
+	goal  lsn.LSN
+	// told, on the copy: the primary says that we are synchronized; mode: that commits wait for us.
+	told, mode bool
+}
+
+// from notes that log flows from a primary whose hardened log ends at end.
+func (c *commit) from(end lsn.LSN) {
+	c.begun, c.synchronized, c.told = true, false, false
+	c.goal, c.fresh = end, c.together
+}
+
+// sync is synchronous commit.
+func (l *Link) sync(e Event) []Action {
+	switch e.Kind {
+	case ModeSet:
+		l.opts.Synchronous = e.On
+		return l.modeSet()
+	case PeerState:
+		l.commit.mode, l.commit.told = e.On, e.Final
+	case Progressed:
+		return l.progressed(e)
+	}
+	return nil
+}
+
+// SetRequired changes LinkOptions.Required; a ModeSet follows.
+func (l *Link) SetRequired(on bool) { l.opts.Required = on }
+
+func (l *Link) modeSet() []Action {
+	switch {
+	case l.Copy():
+		return nil
+	case !l.opts.Synchronous:
+		out := l.alone()
+		return append(out, l.tellState()...)
+	case l.opts.Required && !l.commit.together:
+		return append(l.hold(), l.tellState()...)
+	case !l.opts.Required && l.commit.together && !l.flowing:
+		l.commit.together = false
+		return append([]Action{{Kind: CommitAlone}}, l.tellState()...)
+	default:
+		return l.tellState()
+	}
+}
+
+// hold lets commits wait, if they are to wait even without a copy.
+func (l *Link) hold() []Action {
+	if !l.opts.Synchronous || !l.opts.Required || l.commit.together || l.Copy() {
+		return nil
+	}
+	l.commit.together, l.commit.fresh = true, true
+	return []Action{{Kind: CommitTogether}}
+}
+
+// progressed: the copy has hardened up to e.LSN.
+func (l *Link) progressed(e Event) []Action {
+	c := &l.commit
+	switch {
+	case l.Copy() || !l.flowing || !c.begun || !l.opts.Synchronous || c.synchronized:
+		return nil
+	case c.fresh:
+		c.goal, c.fresh = e.End, false
+	}
+	switch {
+	case e.LSN.Less(c.goal):
+		return nil
+	case !c.together:
+		c.together, c.fresh = true, true
+		return []Action{{Kind: CommitTogether}}
+	}
+	c.synchronized = true
+	return l.tellState()
+}
+
+// alone: nothing flows, or commits are not to wait: they go on without the copy, unless one is required.
+func (l *Link) alone() []Action {
+	c := &l.commit
+	c.begun, c.synchronized, c.told = false, false, false
+	if !c.together || l.opts.Required && l.opts.Synchronous && !l.Copy() {
+		return nil
+	}
+	c.together = false
+	return []Action{{Kind: CommitAlone}}
+}
+
+func (l *Link) tellState() []Action {
+	if !l.connected || l.Copy() {
+		return nil
+	}
+	return []Action{{Kind: SendState, On: l.opts.Synchronous, Final: l.commit.synchronized}}
+}
