@@ -8,7 +8,6 @@ import (
 
 	"linkspan/internal/sabotage"
 	"linkspan/lsn"
-	"linkspan/sqlerr"
 	"linkspan/storage/logvfs"
 )
 
@@ -73,14 +72,18 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	db.ckptLog.Store(db.writtenAt(written, v.End))
 	db.forget(v)
 	db.ckptDone.Add(1)
-	return db.wrap("trim the log of", db.trimLog())
+	if err := db.TrimLog(); err != nil {
+		return err
+	}
+	db.logGrew()
+	return nil
 }
 
 // checkpointFailed decides what the failure means: a full disk leaves everything as it was, for a later attempt.
 func (db *DB) checkpointFailed(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC) && !errors.Is(err, ErrPoisoned):
-		return sqlerr.New(9002, db.o.Name, "CHECKPOINT").WithCause(err)
+		return db.full(ReuseCheckpoint, err)
 	case !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrPoisoned):
 		err = fmt.Errorf("%w: %w", ErrPoisoned, err)
 	}
@@ -200,20 +203,6 @@ func (db *DB) forget(v *logvfs.Version) {
 			w.Forget()
 		}
 	}
-}
-
-// trimLog removes the segments that neither recovery nor anybody else needs.
-func (db *DB) trimLog() error {
-	upTo := db.meta.state().at
-	if db.o.Retain != nil {
-		upTo = lsn.Earliest(upTo, db.o.Retain())
-	}
-	db.keepMu.Lock()
-	for _, at := range db.keep {
-		upTo = lsn.Earliest(upTo, at)
-	}
-	db.keepMu.Unlock()
-	return db.wal.trim(upTo)
 }
 
 // keepLog has the log after the LSN kept for who; drop lets it go.

@@ -9,7 +9,6 @@ import (
 	"linkspan/internal/sabotage"
 	"linkspan/lsn"
 	"linkspan/pagelog"
-	"linkspan/sqlerr"
 	"linkspan/storage/logvfs"
 )
 
@@ -89,8 +88,8 @@ func (db *DB) encode(c *logvfs.Commit) ([]byte, []int) {
 
 // appendRecords seals the records that lie in buf and writes them. It fills in v's LSN, place, epoch and time.
 func (db *DB) appendRecords(buf []byte, pieces []int, kind pagelog.Kind, v *logvfs.Version) error {
-	if err := db.wal.room(int64(len(buf))); err != nil {
-		return db.logFailed(err)
+	if err := db.makeRoom(int64(len(buf)), kind); err != nil {
+		return err
 	}
 	h := pagelog.Header{Kind: kind, Epoch: db.Epoch(), Hardened: db.wal.synced(), Pages: v.Pages, Time: db.now(), Digest: v.Digest}
 	at, prev := 0, db.wal.prev
@@ -115,7 +114,7 @@ func (db *DB) appendRecords(buf []byte, pieces []int, kind pagelog.Kind, v *logv
 // logFailed turns an error of the log into a commit's: a full disk fails the commit only, anything else the database.
 func (db *DB) logFailed(err error) error {
 	if errors.Is(err, syscall.ENOSPC) && !errors.Is(err, ErrPoisoned) {
-		return sqlerr.New(9002, db.o.Name, "DISK FULL").WithCause(err)
+		return db.full(ReuseNothing, err)
 	}
 	if !errors.Is(err, ErrPoisoned) {
 		err = fmt.Errorf("%w: %w", ErrPoisoned, err)
@@ -155,46 +154,4 @@ func (db *DB) appendControl(kind uint16, payload []byte) (lsn.LSN, error) {
 	}
 	db.appended(v.WithPages(base))
 	return v.LSN, nil
-}
-
-// keepControl remembers the latest control record of its kind and tells Options.Control; with dry it only says whether
-// it could.
-func (db *DB) keepControl(c Control, dry bool) error {
-	db.controlMu.Lock()
-	defer db.controlMu.Unlock()
-	at := len(db.controls)
-	for i := range db.controls {
-		if db.controls[i].Kind == c.Kind {
-			at = i
-		}
-	}
-	if at >= maxControls {
-		return fmt.Errorf("control record of kind %d: there are %d kinds already", c.Kind, maxControls)
-	}
-	if dry {
-		return nil
-	}
-	if db.o.Control != nil {
-		db.o.Control(c)
-	}
-	c.Payload = append([]byte(nil), c.Payload...)
-	if at == len(db.controls) {
-		db.controls = append(db.controls, c)
-	} else {
-		db.controls[at] = c
-	}
-	return nil
-}
-
-// controlsUpTo returns the latest control records at or before the LSN.
-func (db *DB) controlsUpTo(at lsn.LSN) []Control {
-	db.controlMu.Lock()
-	defer db.controlMu.Unlock()
-	var out []Control
-	for _, c := range db.controls {
-		if !at.Less(c.LSN) {
-			out = append(out, c)
-		}
-	}
-	return out
 }

@@ -106,10 +106,11 @@ func createFiles(o Options, m meta) (*DB, error) {
 
 // newDB takes the lock on the directory.
 func newDB(o Options) (*DB, error) {
-	db := &DB{o: o, log: o.Log, turn: make(chan struct{}, 1), ckptWant: make(chan struct{}, 1), keep: map[any]lsn.LSN{}}
+	db := &DB{o: o, log: o.Log, turn: make(chan struct{}, 1), ckptWant: make(chan struct{}, 1), grew: make(chan struct{}, 1), reserve: reserved(&o), keep: map[any]lsn.LSN{}}
 	db.turn <- struct{}{}
 	db.fence.init()
-	db.wal = &logFile{fs: o.FS, dir: o.Dir, full: o.SegmentBytes}
+	db.maxLog.Store(o.MaxLogBytes)
+	db.wal = &logFile{fs: o.FS, dir: o.Dir, full: o.SegmentBytes, bound: db.maxLog.Load}
 	db.wal.grow(0)
 	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockName))
 	if err != nil {

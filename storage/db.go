@@ -61,9 +61,21 @@ type DB struct {
 	controlMu sync.Mutex // protects controls
 	controls  []Control
 
-	keepMu sync.Mutex // protects keep
+	// maxLog bounds the log's files, 0 for no bound; reserve is Options.ReserveBytes of the disk there is.
+	maxLog  atomic.Int64
+	reserve int64
+	// grew wakes watchLog.
+	grew chan struct{}
+	// logFull, warned and tooLarge tell what was told already: 9002, log kept for links, and a commit that no log has
+	// room for.
+	logFull, warned, tooLarge atomic.Bool
+	trimMu                    sync.Mutex // one trimming of the log at a time
+
+	keepMu sync.Mutex // protects keep and dropped
 	// keep holds what readers and seedings want of the log: the LSN after which.
 	keep map[any]lsn.LSN
+	// dropped is up to where log was let go that links wanted.
+	dropped lsn.LSN
 
 	verifiedMu sync.Mutex // protects verified
 	verified   Report
@@ -138,6 +150,7 @@ func (db *DB) start() error {
 	db.group = startstop.New(context.Background())
 	db.group.Go(db.flushLoop)
 	db.group.Go(db.checkpointLoop)
+	db.group.Go(db.watchLog)
 	if db.o.Harden != nil {
 		db.group.Go(db.hardenLoop)
 	}

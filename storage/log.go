@@ -22,8 +22,9 @@ type logFile struct {
 	fs  fsx.FS
 	dir string
 	id  Identity
-	// full is the size of a full-grown segment.
-	full int64
+	// full is the size of a full-grown segment, and bound what the log may take, 0 for no bound.
+	full  int64
+	bound func() int64
 
 	// syncMu is held while cur is synced or replaced. Taken before mu.
 	syncMu sync.Mutex
@@ -80,7 +81,7 @@ func (l *logFile) grow(pages uint32) {
 // next makes segment vlf, with room for at least need bytes of records, and appends to it from now on. After an error
 // nothing has changed.
 func (l *logFile) next(vlf uint32, start, need int64) error {
-	size := max(l.grown, start+need)
+	size := l.nextSize(start, need, l.bound())
 	if l.cur != nil { // a segment's header promises that what precedes it is hardened
 		if _, err := l.flush(); err != nil {
 			return errors.Join(err, ErrPoisoned)
@@ -140,12 +141,28 @@ func (l *logFile) finish() error {
 	return errors.Join(err, l.cur.Close())
 }
 
-// room makes sure that n bytes of records fit behind the present end, in this segment or a new one.
-func (l *logFile) room(n int64) error {
-	if l.off+n <= l.size {
-		return nil
+// nextSize is how large the next segment will be: where the log is bounded, an eighth of that at most.
+func (l *logFile) nextSize(start, need, bound int64) int64 {
+	size := l.grown
+	if bound > 0 {
+		size = min(size, max(bound/8, minSegmentBytes))
 	}
-	return l.next(l.vlf+1, pagelog.SegmentHeaderSize, n)
+	return max(size, start+need)
+}
+
+// total is what the log's files take.
+func (l *logFile) total() (n int64) {
+	for _, s := range l.segments() {
+		n += s.end
+	}
+	return n + l.spare()
+}
+
+// smallest is what the log takes at least: its present segment.
+func (l *logFile) smallest() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.size
 }
 
 // write appends whole records, the last of which is last, and returns where they end. They fit (room).

@@ -152,11 +152,15 @@ func (r *LogReader) bounds(durable *logvfs.Version) (limit int64, next logvfs.Po
 	if r.pos.VLF == durable.End.VLF {
 		return durable.End.Offset, next, nil
 	}
+	here := false
 	for _, s := range r.db.wal.segments() {
 		if s.vlf == r.pos.VLF {
-			limit = s.end
+			limit, here = s.end, true
 		}
 		if s.vlf > r.pos.VLF {
+			if !here && s.prev != r.at {
+				return 0, next, errLogGone(r.at, s.prev)
+			}
 			return limit, logvfs.Position{VLF: s.vlf, Offset: s.start}, nil
 		}
 	}

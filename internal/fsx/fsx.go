@@ -35,6 +35,8 @@ type FS interface {
 	Lock(name string) (io.Closer, error)
 	// Free is the number of bytes still free for us where name lies, or a negative number when that is not known.
 	Free(name string) int64
+	// Total is the size in bytes of the disk where name lies, or a negative number when that is not known.
+	Total(name string) int64
 }
 
 // File is an open file. ReadAt and WriteAt may run concurrently.

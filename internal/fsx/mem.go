@@ -299,3 +299,10 @@ func (m *Mem) Free(string) int64 {
 	}
 	return max(0, m.limit-m.used)
 }
+
+// Total implements FS.
+func (m *Mem) Total(string) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.limit
+}

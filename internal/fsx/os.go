@@ -49,7 +49,10 @@ func (OS) Stat(name string) (fs.FileInfo, error) { return os.Stat(filepath.Clean
 func (OS) SyncDir(name string) error { return syncDir(filepath.Clean(name)) }
 
 // Free implements FS.
-func (OS) Free(name string) int64 { return freeBytes(filepath.Clean(name)) }
+func (OS) Free(name string) int64 { free, _ := diskBytes(filepath.Clean(name)); return free }
+
+// Total implements FS.
+func (OS) Total(name string) int64 { _, total := diskBytes(filepath.Clean(name)); return total }
 
 // Lock implements FS.
 func (OS) Lock(name string) (io.Closer, error) {

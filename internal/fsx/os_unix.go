@@ -34,10 +34,12 @@ func lockFile(name string) (io.Closer, error) {
 	return f, nil
 }
 
-func freeBytes(name string) int64 {
+// diskBytes tells what is free for us of the disk where name lies, and its size; -1 when that is not known.
+func diskBytes(name string) (free, total int64) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(name, &st); err != nil {
-		return -1
+		return -1, -1
 	}
-	return int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // the types differ between systems
+	block := int64(st.Bsize) //nolint:unconvert // the types differ between systems
+	return int64(st.Bavail) * block, int64(st.Blocks) * block
 }

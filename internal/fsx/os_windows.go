@@ -26,4 +26,4 @@ func lockFile(name string) (io.Closer, error) {
 	return os.NewFile(uintptr(h), name), nil
 }
 
-func freeBytes(string) int64 { return -1 }
+func diskBytes(string) (free, total int64) { return -1, -1 }
