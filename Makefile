@@ -35,8 +35,9 @@ sabotage: ## take each safeguard away by its build tag; passes when its named te
 lint: ## formatters, analysers, vulnerabilities, cross builds
 	@scripts/lint.sh
 
-bench: ## measure; JSON lines to stdout and bench.jsonl, each with a raw limit of the same run
-	$(GO) run ./internal/bench | tee bench.jsonl
+bench: ## measure; JSON lines to stdout and bench.jsonl, each with a raw limit of the same run (ONLY=names)
+	@scripts/deps.sh bench
+	@$(GO) run ./internal/bench $(if $(ONLY),-only '$(ONLY)') | tee bench.jsonl
 
 fuzz: ## run every fuzz target for FUZZ each (default 30s)
 	@scripts/fuzz.sh $(FUZZ)

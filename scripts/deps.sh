@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the real parts that the tests run against. Does nothing, and asks nobody, where they are present.
+# Install the real parts that the tests, and with the word "bench" the benchmarks, run against. Does nothing, and asks nobody, where they are present.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,6 +8,9 @@ command -v tsql >/dev/null || need+=(freetds-bin)
 command -v smbd >/dev/null || need+=(samba)
 command -v az >/dev/null || need+=(azure-cli)
 command -v npm >/dev/null || need+=(npm)
+if [ "${1:-}" = bench ]; then # what is measured beside, not needed by any test
+  [ -x /usr/lib/postgresql/15/bin/postgres ] || need+=(postgresql-15)
+fi
 if [ ${#need[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then
     echo "the tests need ${need[*]} (Debian's names); there is no apt-get here: install them by hand" >&2

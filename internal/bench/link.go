@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -20,7 +21,15 @@ import (
 const ticks = "CREATE TABLE dbo.Ticks (Id bigint NOT NULL PRIMARY KEY, Quantity int NOT NULL, Note varchar(60) NOT NULL, Price float NOT NULL)"
 
 // seedBytes is the size of the database whose seeding is timed.
-const seedBytes = 192 << 20
+func (b *bench) seedBytes() int64 {
+	if b.short {
+		return 192 << 20
+	}
+	return 1 << 30
+}
+
+// lagTransactions is the length of one sample of lag at 200 transactions a second.
+const lagTransactions = 600
 
 // link measures lag and seeding over a real link.
 func (b *bench) link(ctx context.Context) error {
@@ -57,6 +66,29 @@ links: [{database: %s, dropGroup: true}]
 		return nil, err
 	}
 	return link.Open(ctx, spec, secrets, fsx.OS{}, link.Options{Poll: 10 * time.Millisecond})
+}
+
+// linked makes a database with the table of the inserts on the source, and links it.
+func (b *bench) linked(ctx context.Context, s *sandbox, name string) error {
+	db, err := database(ctx, s.source, name)
+	if err != nil {
+		return err
+	}
+	l, err := s.open(ctx, name)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return errors.Join(l.CreateAll(ctx), l.Close(), db.Close())
+}
+
+// execOn runs one statement over a connection of its own.
+func execOn(ctx context.Context, l harness.Login, database, statement string) error {
+	db, err := harness.OpenSQL(l, database)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, statement)
+	return errors.Join(err, db.Close())
 }
 
 func client(ctx context.Context, l harness.Login, database string) (*sqlclient.Client, error) {
@@ -102,7 +134,7 @@ func (b *bench) lag(ctx context.Context, s *sandbox) error {
 		rate, transactions int
 		names              map[string]func(demo.Lag) time.Duration
 	}{
-		{200, 600, map[string]func(demo.Lag) time.Duration{"lag_p50_ms_200tps": func(l demo.Lag) time.Duration { return l.P50 },
+		{200, lagTransactions, map[string]func(demo.Lag) time.Duration{"lag_p50_ms_200tps": func(l demo.Lag) time.Duration { return l.P50 },
 			"lag_p99_ms_200tps": func(l demo.Lag) time.Duration { return l.P99 }}},
 		{0, 3000, map[string]func(demo.Lag) time.Duration{"lag_p99_ms_full": func(l demo.Lag) time.Duration { return l.P99 }}},
 	} {
@@ -149,7 +181,7 @@ func (b *bench) seeding(ctx context.Context, s *sandbox) error {
 	}
 	defer func() { _ = copies.Close() }()
 	samples, base, err := b.repeat(func() (float64, error) { return seedOnce(ctx, l, copies) },
-		func() (float64, error) { return b.rawStream(seedBytes) })
+		func() (float64, error) { return b.rawStream(b.seedBytes()) })
 	if err != nil {
 		return err
 	}
@@ -191,7 +223,7 @@ func (b *bench) bigDatabase(ctx context.Context, s *sandbox) (*sql.DB, error) {
 		return db, err
 	}
 	blob := make([]byte, 1<<20)
-	for range seedBytes / len(blob) {
+	for range b.seedBytes() / int64(len(blob)) {
 		if _, err := rand.Read(blob); err != nil {
 			return db, err
 		}

@@ -84,6 +84,9 @@ func run(ctx context.Context) error {
 		{[]string{"tds_insert_1_durable", "tds_insert_16_durable", "log_bytes_per_insert"}, b.durableInserts},
 		{[]string{"tds_insert_1_nosync", "tds_insert_16_nosync"}, b.unsyncedInserts},
 		{[]string{"lag_p50_ms_200tps", "lag_p99_ms_200tps", "lag_p99_ms_full", "seeding_MBps"}, b.link},
+		{[]string{"failover_pause_p50_ms", "failover_pause_p99_ms"}, b.failover},
+		{[]string{"pg_insert_1_durable", "pg_insert_16_durable", "pg_lag_p50_ms_200tps", "pg_lag_p99_ms_200tps", "pg_failover_pause_p50_ms",
+			"pg_failover_pause_p99_ms", "pg_basebackup_MBps"}, b.postgres},
 		{[]string{"sandbox_ready_ms"}, b.ready},
 		{[]string{"bak_verify_MBps", "bak_export_MBps", "bak_decompress_MBps", "bak_headers_per_s", "chain_plan_ms_100k_sets"}, b.backups},
 	} {
@@ -98,10 +101,15 @@ func run(ctx context.Context) error {
 
 // report prints a measurement and its baseline.
 func (b *bench) report(name, unit string, samples []float64, baseline string, base []float64) error {
+	return b.reportOne(name, unit, median(samples), samples, baseline, base)
+}
+
+// reportOne is report for a figure that is not the samples' median, such as a percentile.
+func (b *bench) reportOne(name, unit string, figure float64, samples []float64, baseline string, base []float64) error {
 	if !b.only.MatchString(name) {
 		return nil
 	}
-	r := Result{Name: name, Unit: unit, Median: median(samples), Min: slices.Min(samples), Max: slices.Max(samples), N: len(samples),
+	r := Result{Name: name, Unit: unit, Median: figure, Min: slices.Min(samples), Max: slices.Max(samples), N: len(samples),
 		Baseline: baseline, BaselineMedian: median(base), Machine: fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())}
 	if r.BaselineMedian != 0 {
 		r.Ratio = r.Median / r.BaselineMedian
