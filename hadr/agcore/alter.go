@@ -16,7 +16,7 @@ func (c *Config) Alter(ch Change, now time.Time, e Env) ([]*Group, error) {
 	if ch.Unsupported != "" {
 		return nil, unsupported(g, ch.Unsupported)
 	}
-	if g.Role != Primary && ch.CreateAnyDatabase == nil {
+	if g.Role != Primary && ch.CreateAnyDatabase == nil && ch.ModifyMembers == nil { // members are modified on both sides
 		return nil, sqlerr.New(41140, g.Name)
 	}
 	if (ch.ModifyMembers != nil) != g.Distributed && ch.CreateAnyDatabase == nil {

@@ -249,3 +249,53 @@ func FuzzParseURL(f *testing.F) {
 		}
 	})
 }
+
+// TestJoinDistributed covers ALTER AVAILABILITY GROUP … JOIN AVAILABILITY GROUP ON, on the side that is to be the copy.
+func TestJoinDistributed(t *testing.T) {
+	t.Parallel()
+	e := env()
+	second := func() *agcore.Config {
+		var c agcore.Config
+		for _, s := range []agcore.GroupSpec{group("AG2"), group("AG_HR", "hr")} {
+			if _, err := c.Create(s, now, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return &c
+	}
+	join := func() agcore.DistributedSpec {
+		s := dag("DAG", "AG1")
+		s.Members[1].Name, s.Members[1].ListenerURL = "AG2", new("TCP://127.0.0.2:5022")
+		return s
+	}
+	for _, c := range []struct {
+		what string
+		want int32
+		edit func(*agcore.DistributedSpec, *agcore.Config)
+	}{
+		{"name taken", 19509, func(s *agcore.DistributedSpec, _ *agcore.Config) { s.Name = "ag_hr" }},
+		{"no member here", 19501, func(s *agcore.DistributedSpec, _ *agcore.Config) { s.Members[1].Name = "AG3" }},
+		{"databases here", 19511, func(s *agcore.DistributedSpec, _ *agcore.Config) { s.Members[1].Name = "AG_HR" }},
+		{"bad url", 19499, func(s *agcore.DistributedSpec, _ *agcore.Config) { s.Members[0].ListenerURL = new("x") }},
+		{"group not primary", 41140, func(_ *agcore.DistributedSpec, c *agcore.Config) { c.Group("AG2").Role = agcore.Secondary }},
+	} {
+		cfg, s := second(), join()
+		c.edit(&s, cfg)
+		_, err := cfg.JoinDistributed(s, now, e)
+		wantNumber(t, c.what, err, c.want)
+	}
+	cfg := second()
+	g, err := cfg.JoinDistributed(join(), now, e)
+	if err != nil || g.Role != agcore.Secondary || !g.Distributed || g.IsLink() {
+		t.Fatalf("JoinDistributed = %+v, %v", g, err)
+	}
+	_, err = cfg.JoinDistributed(agcore.DistributedSpec{Name: "DAG9", Members: join().Members}, now, e)
+	wantNumber(t, "second distributed group over the same members", err, 19507)
+	sync := agcore.Synchronous
+	if _, err := cfg.Alter(agcore.Change{Name: "DAG", ModifyMembers: []agcore.MemberSpec{{Name: "AG1", Mode: &sync}}}, now, e); err != nil {
+		t.Errorf("MODIFY on the forwarder: %v", err)
+	}
+	if cfg.Group("DAG").Member(false).Mode != agcore.Synchronous {
+		t.Error("MODIFY on the forwarder changed nothing")
+	}
+}

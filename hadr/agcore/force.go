@@ -10,24 +10,23 @@ import (
 func (l *Link) forced(now time.Time, e Event) []Action {
 	m, c := &l.mine, &l.change
 	switch {
-	case c.work.busy() || c.work == WorkPreparing || c.force:
+	case c.work.busy() || c.work == WorkPreparing || c.force || c.asked || c.peer:
 		return refuse(e, 47513, l.opts.Name)
 	case !m.Exists:
 		return refuse(e, 41142, l.opts.Name)
 	case m.Open() && l.state.Outdated <= m.Epoch:
 		return refuse(e, 41122, l.opts.Name)
 	}
-	out := l.answer(faultOf(47513, l.opts.Name)) // to whoever asked for less
 	c.asked = true
 	switch {
 	case m.Fenced() && l.connected && !l.theirs.Primary:
 		c.force, c.hold, c.due = true, false, now.Add(l.opts.SessionTimeout)
-		return append(out, l.withdraw()...)
+		return l.withdraw()
 	case !m.Primary && m.Last.Kind == RoleFence && l.state.Refused < m.Last.Epoch:
-		return append(out, l.open(RoleRecord{Epoch: m.Last.Epoch})...) // nothing is lost
+		return l.open(RoleRecord{Epoch: m.Last.Epoch}) // nothing is lost
 	}
 	l.theirs.End = lsn.Latest(l.theirs.End, e.LSN)
-	return append(out, l.openForced(now)...)
+	return l.openForced(now)
 }
 
 // openForced opens this side without the other's consent, and writes down first what may be missing.
