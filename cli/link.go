@@ -145,8 +145,8 @@ type sandboxLine struct {
 		URL, CA, Subscription, ResourceGroup string
 	}
 	Target struct {
-		Name          string
-		MirroringPort int
+		Name, FQDN, Address string
+		Port, MirroringPort int
 	}
 	Credentials string
 }
@@ -163,6 +163,7 @@ func addSandbox(s *link.Spec, file string) error {
 	}
 	s.Source.Address, s.Source.Port, s.Source.CA = l.Source.Address, l.Source.Port, l.ARM.CA
 	s.Source.MirroringPort, s.Target.MirroringPort = l.Source.MirroringPort, l.Target.MirroringPort
+	s.Target.SQL = link.TargetSQLSpec{Address: l.Target.Address, Port: l.Target.Port, Host: l.Target.FQDN, CA: l.ARM.CA}
 	s.Target.Endpoint, s.Target.CA, s.Credentials = l.ARM.URL, l.ARM.CA, l.Credentials
 	s.Target.Instance = "/subscriptions/" + l.ARM.Subscription + "/resourceGroups/" + l.ARM.ResourceGroup + "/providers/Microsoft.Sql/managedInstances/" + l.Target.Name
 	return nil

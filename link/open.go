@@ -29,11 +29,11 @@ func Open(ctx context.Context, s Spec, secrets Secrets, fs fsx.FS, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("open link: target: %w", err)
 	}
-	management, err := armclient.New(s.armOptions(secrets, targetCA))
+	management, err := armclient.New(s.ARMOptions(secrets, targetCA))
 	if err != nil {
 		return nil, fmt.Errorf("open link: %w", err)
 	}
-	client, err := sqlclient.Open(ctx, s.sqlTarget(secrets, sourceCA))
+	client, err := sqlclient.Open(ctx, s.SourceTarget(secrets, sourceCA))
 	if err != nil {
 		management.Close()
 		return nil, fmt.Errorf("open link: %w", err)
@@ -47,7 +47,7 @@ func OpenTarget(s Spec, secrets Secrets, fs fsx.FS, o Options) (*Session, error)
 	if err != nil {
 		return nil, fmt.Errorf("open link: target: %w", err)
 	}
-	management, err := armclient.New(s.armOptions(secrets, ca))
+	management, err := armclient.New(s.ARMOptions(secrets, ca))
 	if err != nil {
 		return nil, fmt.Errorf("open link: %w", err)
 	}

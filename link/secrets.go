@@ -16,6 +16,7 @@ import (
 // The environment variables that hold secrets.
 const (
 	SourcePasswordVar    = "LINKSPAN_SOURCE_PASSWORD"
+	TargetPasswordVar    = "LINKSPAN_TARGET_PASSWORD"
 	MasterKeyPasswordVar = "LINKSPAN_MASTER_KEY_PASSWORD"
 	ClientSecretVar      = "AZURE_CLIENT_SECRET"
 )
@@ -23,6 +24,7 @@ const (
 // Secrets are what a run needs and a spec does not hold. The names beside them may be the spec's.
 type Secrets struct {
 	SourceUser, SourcePassword     string
+	TargetUser, TargetPassword     string
 	Tenant, ClientID, ClientSecret string
 	MasterKeyPassword              string
 }
@@ -33,13 +35,14 @@ const maxSecretFile = 64 << 10
 // credentialsFile is the file that the sandbox writes.
 type credentialsFile struct {
 	Source struct{ User, Password string }
+	Target struct{ User, Password string }
 	ARM    struct{ Tenant, ClientID, ClientSecret string }
 }
 
 // Secrets collects the secrets: from the environment first, then from the files that the spec names, last from its
 // credentials file. A master key's password that nobody gave is random. env looks up a variable. Files that others can read are refused.
 func (s Spec) Secrets(fs fsx.FS, env func(string) string) (Secrets, error) {
-	out := Secrets{SourceUser: s.Source.User, Tenant: s.Target.Tenant, ClientID: s.Target.ClientID}
+	out := Secrets{SourceUser: s.Source.User, TargetUser: s.Target.SQL.User, Tenant: s.Target.Tenant, ClientID: s.Target.ClientID}
 	var errs []error
 	take := func(p *string, variable, file string) {
 		if *p = env(variable); *p != "" || file == "" {
@@ -52,6 +55,7 @@ func (s Spec) Secrets(fs fsx.FS, env func(string) string) (Secrets, error) {
 		*p = strings.TrimRight(string(data), "\r\n")
 	}
 	take(&out.SourcePassword, SourcePasswordVar, s.Source.PasswordFile)
+	take(&out.TargetPassword, TargetPasswordVar, s.Target.SQL.PasswordFile)
 	take(&out.MasterKeyPassword, MasterKeyPasswordVar, s.Source.MasterKeyPasswordFile)
 	take(&out.ClientSecret, ClientSecretVar, s.Target.ClientSecretFile)
 	if out.MasterKeyPassword == "" {
@@ -84,6 +88,7 @@ func (out *Secrets) fill(fs fsx.FS, file string) error {
 		from string
 	}{
 		{&out.SourceUser, c.Source.User}, {&out.SourcePassword, c.Source.Password},
+		{&out.TargetUser, c.Target.User}, {&out.TargetPassword, c.Target.Password},
 		{&out.Tenant, c.ARM.Tenant}, {&out.ClientID, c.ARM.ClientID}, {&out.ClientSecret, c.ARM.ClientSecret},
 	} {
 		if *p.to == "" {

@@ -63,6 +63,21 @@ type TargetSpec struct {
 	Tenant           string `yaml:"tenant"`
 	ClientID         string `yaml:"clientId"`
 	ClientSecretFile string `yaml:"clientSecretFile"`
+	// SQL is where the managed instance takes T-SQL; doctor asks it how it sees the link. Links are made without it.
+	SQL TargetSQLSpec `yaml:"sql"`
+}
+
+// TargetSQLSpec is the managed instance as a SQL client reaches it.
+type TargetSQLSpec struct {
+	// Address, Port, Host, CA and TrustServerCertificate are as SQL Server's; Address defaults to the instance's full name.
+	Address                string `yaml:"address"`
+	Port                   int    `yaml:"port"`
+	Host                   string `yaml:"host"`
+	CA                     string `yaml:"ca"`
+	TrustServerCertificate bool   `yaml:"trustServerCertificate"`
+	// User logs in; its password is LINKSPAN_TARGET_PASSWORD, or in PasswordFile.
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"passwordFile"`
 }
 
 // LinkSpec is one link. Names have defaults; see flow.Spec.
@@ -133,16 +148,26 @@ func (s Spec) Flow(l LinkSpec, secrets Secrets, now time.Time) flow.Spec {
 	}
 }
 
-// sqlTarget is where T-SQL goes.
-func (s Spec) sqlTarget(secrets Secrets, ca []byte) sqlclient.Target {
+// SourceTarget is where SQL Server takes T-SQL; ca is the content of the spec's file.
+func (s Spec) SourceTarget(secrets Secrets, ca []byte) sqlclient.Target {
 	return sqlclient.Target{
 		Address: s.Source.Address, Port: s.Source.Port, Host: s.Source.Host, User: secrets.SourceUser, Password: secrets.SourcePassword, Database: "master",
 		CA: ca, TrustServerCertificate: s.Source.TrustServerCertificate,
 	}
 }
 
-// armOptions is where management calls go.
-func (s Spec) armOptions(secrets Secrets, ca []byte) armclient.Options {
+// TargetSQL is where the managed instance takes T-SQL; fqdn is its full name, ca the content of the spec's file.
+func (s Spec) TargetSQL(secrets Secrets, fqdn string, ca []byte) sqlclient.Target {
+	q := s.Target.SQL
+	if q.Address == "" {
+		q.Address = fqdn
+	}
+	return sqlclient.Target{Address: q.Address, Port: q.Port, Host: q.Host, User: secrets.TargetUser, Password: secrets.TargetPassword, Database: "master",
+		CA: ca, TrustServerCertificate: q.TrustServerCertificate}
+}
+
+// ARMOptions is where management calls go; ca is the content of the spec's file.
+func (s Spec) ARMOptions(secrets Secrets, ca []byte) armclient.Options {
 	return armclient.Options{
 		Endpoint: s.Target.Endpoint, Tenant: secrets.Tenant, ClientID: secrets.ClientID, ClientSecret: secrets.ClientSecret,
 		CA: ca, Version: armtypes.Version(s.Target.APIVersion),
