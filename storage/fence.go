@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"linkspan/internal/sabotage"
@@ -164,17 +163,6 @@ func (db *DB) askFence() bool {
 	defer db.fence.mu.Unlock()
 	db.fence.answer = answer
 	return answer
-}
-
-// Controls returns the latest control record of each kind, appended here or received. The result is the caller's.
-func (db *DB) Controls() []Control {
-	db.controlMu.Lock()
-	defer db.controlMu.Unlock()
-	out := slices.Clone(db.controls)
-	for i := range out {
-		out[i].Payload = slices.Clone(out[i].Payload)
-	}
-	return out
 }
 
 // Fence closes a primary to writers: it waits for the turn, appends the control record, which MUST make Options.Fenced
