@@ -22,7 +22,7 @@ var ladder = [][]string{
 		"tsql/ast", "tsql/parse", "link/flow", "armtypes"},
 	2:  {"storage", "storage/logvfs", "media", "media/mediatest", "media/dir", "media/smb", "media/azblob", "backup/device", "hadr/endpoint", "sqlclient", "armclient"},
 	3:  {"backup", "catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
-	4:  {"hadr", "hadr/seeding"},
+	4:  {"hadr", "hadr/seeding", "rescue"},
 	5:  {"instance", "link"},
 	6:  {"tdsserver", "arm"},
 	7:  {"daemon"},
