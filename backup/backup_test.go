@@ -227,7 +227,7 @@ func TestFullWhileTheDatabaseIsWritten(t *testing.T) {
 	logs, _ := taken(t, 2, bak.Log, func(to backup.Target) (*backup.Result, error) {
 		return backup.WriteLog(t.Context(), db, r.End.Last, after, to)
 	})
-	if _, err := backup.RestoreLog(t.Context(), restored, logs.reader(t), time.Time{}); err != nil {
+	if _, err := backup.RestoreLog(t.Context(), restored, logs.reader(t), backup.Stop{}); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, db, restored)
@@ -240,23 +240,33 @@ func TestLogStopsAtATime(t *testing.T) {
 	must(t, db, "CREATE TABLE t(a)")
 	full, r := taken(t, 1, bak.Full, func(to backup.Target) (*backup.Result, error) { return backup.WriteFull(t.Context(), db, to) })
 	var at lsn.LSN
+	var marks []lsn.LSN
 	for i := range 5 {
 		c.Advance(time.Minute)
 		at = must(t, db, fmt.Sprintf("INSERT INTO t VALUES (%d)", i))
+		marks = append(marks, at)
 	}
 	logs, _ := taken(t, 1, bak.Log, func(to backup.Target) (*backup.Result, error) {
 		return backup.WriteLog(t.Context(), db, r.End.Last, at, to)
 	})
 	restored := restore(t, fs, full)
 	stop := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(3*time.Minute + 30*time.Second)
-	got, err := backup.RestoreLog(t.Context(), restored, logs.reader(t), stop)
+	got, err := backup.RestoreLog(t.Context(), restored, logs.reader(t), backup.Stop{At: stop})
 	if err != nil || !got.Stopped {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	if n := one(t, restored, "SELECT max(a) FROM t"); n != "2" {
 		t.Errorf("last row %s, want 2", n)
 	}
-	if _, err := backup.RestoreLog(t.Context(), restored, logs.reader(t), time.Time{}); err != nil {
+	third, err := backup.RestoreLog(t.Context(), restored, logs.reader(t), backup.Stop{LSN: marks[3], Before: true})
+	if err != nil || !third.Stopped || one(t, restored, "SELECT max(a) FROM t") != "2" {
+		t.Errorf("before LSN %s: %+v, %v", marks[3], third, err)
+	}
+	third, err = backup.RestoreLog(t.Context(), restored, logs.reader(t), backup.Stop{LSN: marks[3]})
+	if err != nil || third.At != marks[3] || one(t, restored, "SELECT max(a) FROM t") != "3" {
+		t.Errorf("up to LSN %s: %+v, %v", marks[3], third, err)
+	}
+	if _, err := backup.RestoreLog(t.Context(), restored, logs.reader(t), backup.Stop{}); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, db, restored)
@@ -275,7 +285,7 @@ func TestGapsAndStrangersAreRefused(t *testing.T) {
 	})
 	restored := restore(t, fs, full)
 	before := restored.Appended()
-	if _, err := backup.RestoreLog(t.Context(), restored, late.reader(t), time.Time{}); !errors.Is(err, storage.ErrGap) {
+	if _, err := backup.RestoreLog(t.Context(), restored, late.reader(t), backup.Stop{}); !errors.Is(err, storage.ErrGap) {
 		t.Errorf("a log that begins too late gave %v", err)
 	}
 	other := create(t, storage.Options{FS: fs, Dir: "/other", Name: "o"})
@@ -283,7 +293,7 @@ func TestGapsAndStrangersAreRefused(t *testing.T) {
 	strange, _ := taken(t, 1, bak.Log, func(to backup.Target) (*backup.Result, error) {
 		return backup.WriteLog(t.Context(), other, lsn.Zero, other.Hardened(), to)
 	})
-	if _, err := backup.RestoreLog(t.Context(), restored, strange.reader(t), time.Time{}); !errors.Is(err, storage.ErrGap) {
+	if _, err := backup.RestoreLog(t.Context(), restored, strange.reader(t), backup.Stop{}); !errors.Is(err, storage.ErrGap) {
 		t.Errorf("a log of another database gave %v", err)
 	}
 	if restored.Appended() != before {

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"fmt"
+	"time"
 
 	"linkspan/lsn"
 	"linkspan/pagelog"
@@ -12,10 +13,27 @@ func cutAfter(records []byte, upTo lsn.LSN) ([]byte, *pagelog.Header, error) {
 	return cut(records, func(h *pagelog.Header) bool { return upTo.Less(h.LSN) })
 }
 
-// cutBefore returns the records that were committed at the time (nanoseconds since 1970) or before. A commit's records
-// all carry its time, so that it is taken or left as a whole.
-func cutBefore(records []byte, at int64) ([]byte, *pagelog.Header, error) {
-	return cut(records, func(h *pagelog.Header) bool { return h.Time > at })
+// Stop says where a restore of log ends. The zero value is the end of the backup.
+type Stop struct {
+	// At is a time: commits after it are left out.
+	At time.Time
+	// LSN is a record: what comes after it is left out, and with Before the record too.
+	LSN    lsn.LSN
+	Before bool
+}
+
+// over reports whether the record comes after the stop. A commit's records all carry its time.
+func (s *Stop) over(h *pagelog.Header) bool {
+	switch {
+	case !s.At.IsZero() && h.Time > s.At.UnixNano():
+		return true
+	case s.LSN.IsZero():
+		return false
+	case s.Before:
+		return !h.LSN.Less(s.LSN)
+	default:
+		return s.LSN.Less(h.LSN)
+	}
 }
 
 // cut returns the records before the first that is over, and the header of the last of them, nil when there is none.

@@ -16,7 +16,7 @@ type Restored struct {
 	// At is the last record applied, and Time when it was committed.
 	At   lsn.LSN
 	Time time.Time
-	// Stopped: the time to stop at lies inside this backup; what follows was left out.
+	// Stopped: the place to stop at lies inside this backup; what follows was left out.
 	Stopped bool
 	// Pages and LogBytes count what was applied.
 	Pages, LogBytes int64
@@ -94,9 +94,8 @@ func arrived(db *storage.DB, end *End) error {
 }
 
 // RestoreLog applies a log backup to a database that was restored and not recovered; what it has already is skipped.
-// With a stopAt that is not zero, commits after it are left out. storage.ErrGap: the backup begins after the database's
-// end; nothing was changed.
-func RestoreLog(ctx context.Context, db *storage.DB, r *Reader, stopAt time.Time) (*Restored, error) {
+// storage.ErrGap: the backup does not continue the database's log; nothing was changed.
+func RestoreLog(ctx context.Context, db *storage.DB, r *Reader, stop Stop) (*Restored, error) {
 	out := &Restored{At: db.Appended()}
 	switch {
 	case r.start.Kind != bak.Log:
@@ -117,19 +116,15 @@ func RestoreLog(ctx context.Context, db *storage.DB, r *Reader, stopAt time.Time
 		if f.Log == nil || out.Stopped {
 			continue
 		}
-		if err := applyRecords(ctx, db, f.Log, stopAt, out); err != nil {
+		if err := applyRecords(ctx, db, f.Log, stop, out); err != nil {
 			return nil, err
 		}
 	}
 }
 
-func applyRecords(ctx context.Context, db *storage.DB, records []byte, stopAt time.Time, out *Restored) error {
+func applyRecords(ctx context.Context, db *storage.DB, records []byte, stop Stop, out *Restored) error {
 	whole := len(records)
-	limit := int64(1<<63 - 1)
-	if !stopAt.IsZero() {
-		limit = stopAt.UnixNano()
-	}
-	records, last, err := cutBefore(records, limit)
+	records, last, err := cut(records, stop.over)
 	if err != nil {
 		return fmt.Errorf("restore log: %w", err)
 	}
@@ -160,5 +155,6 @@ func show(db *storage.DB, out *Restored, end *End) error {
 	if err := db.Publish(out.At, digest); err != nil {
 		return fmt.Errorf("restore log: %w", err)
 	}
+	out.At = db.Published() // the end of a commit, where the records stop inside one
 	return nil
 }
