@@ -33,16 +33,19 @@ type server struct {
 
 // startServer runs a fresh instance.
 func (b *bench) startServer(ctx context.Context, name, durability string) (*server, error) {
-	dir := filepath.Join(b.dir, name)
+	return b.startInstance(ctx, filepath.Join(b.dir, name), fmt.Sprintf("name: bench\ndir: data\nlisten: 127.0.0.1:0\ndurability: %s\n", durability))
+}
+
+// startInstance runs the instance of the folder, with this configuration.
+func (b *bench) startInstance(ctx context.Context, dir, text string) (*server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	config := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf("name: bench\ndir: data\nlisten: 127.0.0.1:0\ndurability: %s\n", durability)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	var ready struct {
 		Address, User, Credentials, CA string
