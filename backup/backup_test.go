@@ -388,3 +388,38 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+func TestDifferentialOverItsBase(t *testing.T) {
+	t.Parallel()
+	fs := fsx.NewMem()
+	db := create(t, storage.Options{FS: fs, Dir: "/db", Name: "d"})
+	must(t, db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)", "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<3000) INSERT INTO t SELECT i, hex(randomblob(1000)) FROM n")
+	full, f := taken(t, 2, bak.Full, func(to backup.Target) (*backup.Result, error) { return backup.WriteFull(t.Context(), db, to) })
+	must(t, db, "UPDATE t SET b = 'changed' WHERE a % 500 = 7", "INSERT INTO t VALUES (100000, 'new')")
+	round := 0
+	diff, d := taken(t, 3, bak.Differential, func(to backup.Target) (*backup.Result, error) {
+		to.Sink = busy{to.Sink, func() { round++; must(t, db, fmt.Sprintf("UPDATE t SET b = 'x%d' WHERE a = %d", round, round*13)) }}
+		return backup.WriteDifferential(t.Context(), db, f.Start.Header.LogFrom, to)
+	})
+	if d.End.Pages == 0 || d.End.Pages*4 > f.End.Pages {
+		t.Errorf("the differential has %d pages, the full %d", d.End.Pages, f.End.Pages)
+	}
+	end := must(t, db, "DELETE FROM t WHERE a = 100000")
+	logs, _ := taken(t, 1, bak.Log, func(to backup.Target) (*backup.Result, error) {
+		return backup.WriteLog(t.Context(), db, f.End.Last, end, to)
+	})
+	base := restore(t, fs, full)
+	got, _, err := backup.RestoreDifferential(t.Context(), storage.Options{FS: fs, Dir: "/merged", Name: "m"}, base, diff.reader(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeLater(t, got)
+	if _, err := backup.RestoreLog(t.Context(), got, logs.reader(t), backup.Stop{}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, db, got)
+	early := create(t, storage.Options{FS: fs, Dir: "/early", Name: "e"})
+	if _, _, err := backup.RestoreDifferential(t.Context(), storage.Options{FS: fs, Dir: "/no", Name: "n"}, early, diff.reader(t), nil); !errors.Is(err, storage.ErrGap) {
+		t.Errorf("a differential over another database gave %v", err)
+	}
+}
