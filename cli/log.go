@@ -38,6 +38,6 @@ func newLogCommand() *cobra.Command {
 		},
 	}
 	c.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON lines")
-	c.AddCommand(dump, verify)
+	c.AddCommand(dump, verify, newLogRescueCommand(&asJSON))
 	return c
 }

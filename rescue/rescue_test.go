@@ -131,9 +131,11 @@ func (r *rig) storage(db string) *storage.DB {
 // versions gives base as the fork of lost.
 type versions struct{ fork, tail *storage.DB }
 
-func (v versions) Reader(ctx context.Context) (*storage.Conn, error) { return v.tail.Reader(ctx) }
-func (v versions) ReaderAt(ctx context.Context, _ lsn.LSN) (*storage.Conn, error) {
-	return v.fork.Reader(ctx)
+func (v versions) ReaderAt(ctx context.Context, at lsn.LSN) (*storage.Conn, error) {
+	if at == header.Fork {
+		return v.fork.Reader(ctx)
+	}
+	return v.tail.Reader(ctx)
 }
 
 var header = rescue.Header{Server: "sqlserver1", Database: "sales/eu", Link: "DAG_sales", Fork: lsn.LSN{VLF: 1, Block: 2, Slot: 3}, Tail: lsn.LSN{VLF: 1, Block: 9, Slot: 1},
@@ -150,7 +152,13 @@ func (r *rig) save() (rescue.Summary, []byte) {
 	if path != "/srv/rescue/sales_eu-00000001-00000002-0003-20260102T030405.rescue" {
 		r.t.Errorf("path %s", path)
 	}
-	f, err := disk.CrashClone(1, 0).Open(path) // what a power cut now would leave
+	return s, r.read(disk.CrashClone(1, 0), path) // what a power cut now would leave
+}
+
+// read gives a file's bytes.
+func (r *rig) read(disk *fsx.Mem, path string) []byte {
+	r.t.Helper()
+	f, err := disk.Open(path)
 	if err != nil {
 		r.t.Fatalf("the file is not durable: %v", err)
 	}
@@ -162,7 +170,7 @@ func (r *rig) save() (rescue.Summary, []byte) {
 	if _, err := f.ReadAt(data, 0); err != nil {
 		r.t.Fatal(err)
 	}
-	return s, data
+	return data
 }
 
 func (r *rig) sql(data []byte, f rescue.Filter) string {

@@ -19,9 +19,7 @@ const Folder = "rescue"
 
 // Database is what Save reads; *storage.DB is one.
 type Database interface {
-	// Reader borrows a connection that sees the newest version.
-	Reader(ctx context.Context) (*storage.Conn, error)
-	// ReaderAt borrows one that sees the version of an older LSN.
+	// ReaderAt borrows a connection that sees the version of an LSN.
 	ReaderAt(ctx context.Context, at lsn.LSN) (*storage.Conn, error)
 }
 
@@ -32,7 +30,7 @@ type Keeper struct {
 	Dir string
 }
 
-// Save writes the file with what db has after h.Fork, and returns its path when it is durable: file, name and folder.
+// Save writes the file with what db has after h.Fork up to h.Tail, and returns its path when it is durable: file, name and folder.
 // It MUST be called BEFORE the tail is taken back. h.Written, in the file's name, is set by the caller.
 func (k Keeper) Save(ctx context.Context, db Database, h Header) (path string, s Summary, err error) {
 	forkConn, err := db.ReaderAt(ctx, h.Fork)
@@ -40,7 +38,7 @@ func (k Keeper) Save(ctx context.Context, db Database, h Header) (path string, s
 		return "", s, fmt.Errorf("rescue %s: read the fork: %w", h.Database, err)
 	}
 	defer forkConn.Release()
-	tailConn, err := db.Reader(ctx)
+	tailConn, err := db.ReaderAt(ctx, h.Tail) // not Reader: what is appended and not yet published is lost as well
 	if err != nil {
 		return "", s, fmt.Errorf("rescue %s: read the tail: %w", h.Database, err)
 	}
