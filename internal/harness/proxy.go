@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Proxy passes TCP connections on and cuts them when told to, as a broken network does.
@@ -17,6 +19,9 @@ type Proxy struct {
 	mu    sync.Mutex // protects what follows
 	conns map[net.Conn]struct{}
 	down  bool
+
+	// rate bounds the bytes a second of each direction of a connection; 0 is no bound.
+	rate atomic.Int64
 }
 
 // StartProxy listens on address and passes connections on to target.
@@ -52,10 +57,32 @@ func (p *Proxy) pass(c net.Conn) {
 	}
 	defer p.drop(t)
 	var wg sync.WaitGroup
-	wg.Go(func() { _, _ = io.Copy(t, c); p.drop(t); p.drop(c) })
-	wg.Go(func() { _, _ = io.Copy(c, t); p.drop(t); p.drop(c) })
+	wg.Go(func() { p.copy(t, c); p.drop(t); p.drop(c) })
+	wg.Go(func() { p.copy(c, t); p.drop(t); p.drop(c) })
 	wg.Wait()
 }
+
+// copy passes bytes on until either end fails, no faster than rate.
+func (p *Proxy) copy(dst io.Writer, src io.Reader) {
+	b := make([]byte, 64<<10)
+	for {
+		n, err := src.Read(b)
+		if n > 0 {
+			if rate := p.rate.Load(); rate > 0 {
+				time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
+			}
+			if _, err := dst.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// SetRate makes the network slow: so many bytes a second in each direction of each connection; 0 takes the bound away.
+func (p *Proxy) SetRate(bytesPerSecond int64) { p.rate.Store(bytesPerSecond) }
 
 // keep notes a connection; while the network is down it closes it instead.
 func (p *Proxy) keep(c net.Conn) bool {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,9 +89,15 @@ func (p *pair) end() {
 	for _, s := range []*side{p.source, p.target} {
 		s.kill()
 		if p.t.Failed() {
-			p.t.Logf("%s said:\n%s", s.name, strings.Join(s.said, "--- killed\n"))
+			p.t.Logf("%s said:\n%s", s.name, lastLines(strings.Join(s.said, "--- killed\n"), 200))
 		}
 	}
+}
+
+// lastLines is the end of a log without what is for developers.
+func lastLines(log string, n int) string {
+	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(l string) bool { return strings.Contains(l, "level=DEBUG") })
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // smallDisk makes a disk for an instance's folder; none for a size of 0.
