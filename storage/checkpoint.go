@@ -5,17 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"linkspan/internal/sabotage"
 	"linkspan/lsn"
 	"linkspan/storage/logvfs"
 )
-
-// checkpointDue reports whether the log or the changed pages in memory have grown enough.
-func (db *DB) checkpointDue() bool {
-	return db.wal.written.Load()-db.ckptLog.Load() >= db.o.CheckpointBytes ||
-		int64(db.marks.appendedVersion().Dirty())*PageSize >= db.o.DirtyBytes
-}
 
 func (db *DB) wantCheckpoint() {
 	select {
@@ -24,17 +19,39 @@ func (db *DB) wantCheckpoint() {
 	}
 }
 
-// checkpointLoop makes checkpoints when they are due.
+// checkpointRetry is how long checkpointLoop waits after a checkpoint that failed.
+const checkpointRetry = time.Second
+
+// checkpointLoop makes checkpoints when they are due. What keeps them from being made is told once.
 func (db *DB) checkpointLoop(ctx context.Context) {
+	failing := false
 	for {
 		select {
 		case <-db.ckptWant:
 		case <-ctx.Done():
 			return
 		}
-		if err := db.Checkpoint(ctx); err != nil && db.Err() == nil {
-			db.log.Error("checkpoint failed", "database", db.o.Name, "error", err)
+		err := db.Checkpoint(ctx)
+		if err == nil {
+			if failing {
+				db.log.Info("checkpoints work again", "database", db.o.Name)
+			}
+			failing = false
+			continue
 		}
+		if db.Err() != nil || ctx.Err() != nil {
+			continue
+		}
+		if !failing {
+			db.log.Error("checkpoint failed; it is tried again every second", "database", db.o.Name, "error", err)
+		}
+		failing = true
+		c, stop := db.o.Clock.After(checkpointRetry)
+		select {
+		case <-c:
+		case <-ctx.Done():
+		}
+		stop()
 	}
 }
 
@@ -64,12 +81,14 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 			return db.wrap("checkpoint", db.logFailed(err))
 		}
 	}
-	written := db.wal.segments()
+	before, written, records := db.wal.segments(), db.wal.written.Load(), db.records.Load()
 	if err := db.checkpoint(v, v.LSN); err != nil {
-		db.ckptLog.Store(db.wal.written.Load()) // not again at once
+		db.redo.bytes.Store(db.wal.written.Load()) // not again at once
+		db.redo.records.Store(records)
 		return db.wrap("checkpoint", db.checkpointFailed(err))
 	}
-	db.ckptLog.Store(db.writtenAt(written, v.End))
+	db.redo.bytes.Store(written - behind(before, v.End))
+	db.redo.records.Store(records)
 	db.forget(v)
 	db.ckptDone.Add(1)
 	if err := db.TrimLog(); err != nil {
@@ -91,17 +110,16 @@ func (db *DB) checkpointFailed(err error) error {
 	return err
 }
 
-// writtenAt estimates what wal.written was when the log ended at the position.
-func (db *DB) writtenAt(segs []segment, at logvfs.Position) int64 {
-	var behind int64
+// behind is how many bytes of records follow the position.
+func behind(segs []segment, at logvfs.Position) (n int64) {
 	for _, s := range segs {
 		if s.vlf == at.VLF {
-			behind += s.end - at.Offset
+			n += s.end - at.Offset
 		} else if s.vlf > at.VLF {
-			behind += s.end - s.start
+			n += s.end - s.start
 		}
 	}
-	return db.wal.written.Load() - behind
+	return n
 }
 
 // checkpoint writes v's changed pages to the base file and commits the state: until is the newest LSN there may be. It

@@ -108,6 +108,7 @@ func createFiles(o Options, m meta) (*DB, error) {
 func newDB(o Options) (*DB, error) {
 	db := &DB{o: o, log: o.Log, turn: make(chan struct{}, 1), ckptWant: make(chan struct{}, 1), grew: make(chan struct{}, 1), reserve: reserved(&o), keep: map[any]lsn.LSN{}}
 	db.turn <- struct{}{}
+	db.marks.stopped = func(err error) { db.event(Event{Kind: EventStopped, Err: err}) }
 	db.fence.init()
 	db.maxLog.Store(o.MaxLogBytes)
 	db.wal = &logFile{fs: o.FS, dir: o.Dir, full: o.SegmentBytes, bound: db.maxLog.Load}

@@ -23,21 +23,21 @@ import (
 // Locks, in the order they are taken: fence.acting, turn (the writer's), ckptMu, replicaMu, marks.mu; versions.mu,
 // meta.mu, fence.mu and the log's are leaves.
 type DB struct {
-	o     Options
-	log   *slog.Logger
-	lock  io.Closer
-	meta  *metaFile
-	base  *baseFile
-	dw    *doubleWrite
-	wal   *logFile
-	mem   *Memory
+	o    Options
+	log  *slog.Logger
+	lock io.Closer
+	meta *metaFile
+	base *baseFile
+	dw   *doubleWrite
+	wal  *logFile
+	mem  *Memory
 	// owner is our number in mem's cache, and changed what we hold there of changed pages.
 	owner   uint32
 	changed atomic.Int64
 	vers    versionSet
-	marks watermarks
-	conns connections
-	group *startstop.Group
+	marks   watermarks
+	conns   connections
+	group   *startstop.Group
 
 	// turn holds a token while nobody writes: receiving it, first come first served, is having the turn.
 	turn    chan struct{}
@@ -55,8 +55,7 @@ type DB struct {
 	ckptDone atomic.Int64
 	// ckptAt is meta.cur.at, for those who do not wait.
 	ckptAt atomic.Pointer[lsn.LSN]
-	// ckptLog is wal.written at the last checkpoint.
-	ckptLog atomic.Int64
+	redo   redo
 
 	controlMu sync.Mutex // protects controls
 	controls  []Control

@@ -281,3 +281,27 @@ func reserved(o *Options) int64 {
 func errLogGone(at, oldest lsn.LSN) error {
 	return fmt.Errorf("%w after %s: the oldest is after %s", ErrLogGone, at, oldest)
 }
+
+// reserveFor takes the room for a batch's first run before anything of it is applied: a log that is full then leaves
+// everything as it is (9002), and the batch can be offered again. Batches of a LogReader have one run.
+func (db *DB) reserveFor(p *runPlan) error {
+	l, first := db.wal, p.runs[0]
+	n := int64(len(first.bytes))
+	if first.vlf == l.vlf && l.off+n <= l.size {
+		return nil
+	}
+	if err := db.mayGrow(n); err != nil {
+		return err
+	}
+	var err error
+	if first.vlf == l.vlf {
+		err = l.extend(n)
+	} else {
+		err = l.next(first.vlf, pagelog.SegmentHeaderSize, n)
+	}
+	if err != nil {
+		return db.logFailed(err)
+	}
+	db.logGrew()
+	return nil
+}

@@ -27,6 +27,8 @@ type logTail struct {
 	foreign bool
 	// torn says why the rest was cut; "" when there was none.
 	torn string
+	// given and bytes are the records that each gave.
+	given, bytes int64
 }
 
 // listSegments returns the numbers of the log's segments in order.
@@ -188,7 +190,12 @@ func (t *logTail) records(f fsx.File, name string, s segment, from int64, isLast
 
 // each calls f with every record after from up to the last whole commit.
 func (t *logTail) each(fsys fsx.FS, dir string, from *logvfs.Version, f func(h *pagelog.Header, body []byte, end logvfs.Position) error) error {
-	prev := from.LSN
+	prev, tell := from.LSN, f
+	f = func(h *pagelog.Header, body []byte, end logvfs.Position) error {
+		t.given++
+		t.bytes += int64(h.Length)
+		return tell(h, body, end)
+	}
 	for _, s := range t.segs {
 		if s.vlf < from.End.VLF || !prev.Less(t.last) {
 			continue

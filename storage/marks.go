@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,8 @@ type watermarks struct {
 	moved chan struct{}
 
 	closing atomic.Bool
+	// stopped is told the error that stops the database, once.
+	stopped func(error)
 }
 
 func (m *watermarks) init(v *logvfs.Version, epoch uint32) {
@@ -129,11 +132,15 @@ func (m *watermarks) publish(v *logvfs.Version) {
 // fail stops the database for good, unless it is stopped already.
 func (m *watermarks) fail(err error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.err == nil {
+	first := m.err == nil
+	if first {
 		m.err = err
 	}
 	m.wake()
+	m.mu.Unlock()
+	if first && m.stopped != nil && !errors.Is(err, ErrClosed) {
+		m.stopped(err)
+	}
 }
 
 func (m *watermarks) failure() error {

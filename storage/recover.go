@@ -124,6 +124,7 @@ func (db *DB) recover(ctx context.Context) error {
 func (db *DB) replay(ctx context.Context, from *logvfs.Version, tail *logTail) (*logvfs.Version, error) {
 	v, a := from, newApplier(db.base, from, db.meta.cur.until)
 	var pending int64
+	began := db.o.Clock.Now()
 	err := tail.each(db.o.FS, db.o.Dir, from, func(h *pagelog.Header, body []byte, end logvfs.Position) error {
 		if err := a.record(h, body); err != nil {
 			return err
@@ -147,6 +148,7 @@ func (db *DB) replay(ctx context.Context, from *logvfs.Version, tail *logTail) (
 		}
 		return nil
 	})
+	db.recovered(tail.given, tail.bytes, int64(v.Dirty()), db.o.Clock.Now().Sub(began))
 	return v, err
 }
 

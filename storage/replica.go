@@ -53,6 +53,9 @@ func (db *DB) appendLog(records []byte) error {
 	if err != nil || len(plan.runs) == 0 {
 		return err
 	}
+	if err := db.reserveFor(plan); err != nil {
+		return err
+	}
 	db.replicaMu.Lock()
 	a := db.rep.open
 	db.replicaMu.Unlock()

@@ -119,6 +119,19 @@ type Stats struct {
 	Readers, WritersWaiting int
 	// CommitTime is when the published version was committed.
 	CommitTime time.Time
+	// LogLimit is what the log's files may take, 0 for no bound; LogSince the log written since the last checkpoint, in
+	// bytes, and RedoTime how long a restart would take to apply it.
+	LogLimit, LogSince int64
+	RedoTime           time.Duration
+	// LogReuse is what keeps log that would otherwise go.
+	LogReuse ReuseWait
+	// KeptForLinks is the log, in bytes of files, that only links want, and KeptLimit its bound, 0 for none.
+	KeptForLinks, KeptLimit int64
+	// DiskFree is the disk's free bytes, negative when not known, and DiskReserve what links leave of it.
+	DiskFree, DiskReserve int64
+	// ChangedBytes and VersionBytes are memory: pages changed since the checkpoint, and pages that only readers of older
+	// versions need.
+	ChangedBytes, VersionBytes int64
 }
 
 // Stats returns present figures.
@@ -135,9 +148,11 @@ func (db *DB) Stats() Stats {
 		s.Segments++
 	}
 	s.LogSize += db.wal.spare()
-	if at := db.ckptAt.Load(); at != nil {
-		s.CheckpointLSN = *at
-	}
+	s.CheckpointLSN = db.checkpointLSN()
+	s.LogLimit, s.LogSince, s.RedoTime, s.LogReuse = db.maxLog.Load(), db.sinceCheckpoint(), db.RedoTime(), db.ReuseWait()
+	s.KeptForLinks, s.KeptLimit = db.keptForLinks(), db.o.RetainBytes
+	s.DiskFree, s.DiskReserve = db.o.FS.Free(db.o.Dir), db.reserve
+	s.ChangedBytes, s.VersionBytes = db.changed.Load(), db.vers.bytes()
 	db.conns.mu.Lock()
 	defer db.conns.mu.Unlock()
 	s.Readers = db.conns.borrowed
