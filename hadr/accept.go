@@ -31,6 +31,10 @@ func (m *Manager) accept(s *endpoint.Session) {
 		m.opts.Log.Info("mirroring session without a hello", "peer", s.Peer().Addr, "error", err)
 		return
 	}
+	if p, ok := first.(*hadrwire.Probe); ok {
+		m.answerProbe(stream, s.Peer(), &p.Hello)
+		return
+	}
 	hello, ok := first.(*hadrwire.Hello)
 	if !ok {
 		m.opts.Log.Info("mirroring session without a hello", "peer", s.Peer().Addr, "type", first.Type())
@@ -159,8 +163,8 @@ func (m *Manager) mismatch(h *hadrwire.Hello, what string) *hadrwire.Refuse {
 func mismatched(g *agcore.Group, h *hadrwire.Hello) string {
 	u := g.RemoteURL()
 	switch {
-	case g.Role != agcore.Primary:
-		return fmt.Sprintf("this instance is not the primary of '%s'", g.Name)
+	case sideOf(g) != agcore.Side1:
+		return fmt.Sprintf("it is the other side that connects for '%s'", g.Name)
 	case !strings.EqualFold(g.Member(true).Name, h.PartnerGroup):
 		return fmt.Sprintf("the local availability group of '%s' is '%s', not '%s'", g.Name, g.Member(true).Name, h.PartnerGroup)
 	case !strings.EqualFold(g.Member(false).Name, h.OwnGroup):
@@ -212,7 +216,7 @@ func (m *Manager) refused(r *endpoint.Refusal) {
 	}
 	for _, g := range m.groups() {
 		l := m.link(g.Name)
-		if l == nil || l.target || l.snap.Load().connected {
+		if l == nil || l.dials || l.snap.Load().connected {
 			continue
 		}
 		if addrs, err := m.resolve(context.Background(), g.RemoteURL().Host); err == nil && slices.Contains(addrs, from.Addr().Unmap()) {
@@ -260,7 +264,14 @@ func (l *link) adopt(s *endpoint.Session, c *control, r *hadrwire.Reader, h *had
 	l.core.Update(func(st *agcore.LinkState) { st.Peer = h.Server })
 	gen := l.gen
 	l.group.Go(func(ctx context.Context) { l.readControl(ctx, gen, s, r) })
-	l.step(agcore.Event{Kind: agcore.Hello, Peer: h.Suspended})
+	l.teller.Store(&teller{c, gen})
+	theirs, err := agcore.DecodeStanding(h.Standing)
+	if err != nil {
+		l.m.opts.Log.Error("the peer's standing cannot be read", "link", l.name, "error", err)
+		l.disconnect(err)
+		return
+	}
+	l.step(agcore.Event{Kind: agcore.Hello, Peer: h.Suspended, Mine: l.standing(l.group.Context()), Theirs: &theirs})
 	l.established(h.Server)
 }
 

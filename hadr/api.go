@@ -39,12 +39,33 @@ type Options struct {
 	Databases Databases
 	// ErrorLog receives what SQL Server writes to its error log; nil discards. It must not block.
 	ErrorLog func(*sqlerr.Error)
+	// Rescue writes what a database has after the order's Fork to a file, durably, before that is taken back; nil writes
+	// nothing.
+	Rescue func(ctx context.Context, db *storage.DB, o RescueOrder) (Rescued, error)
 	// JoinTimeout is how long JoinLink tries to reach a source that does not answer; 0 means 30 seconds.
 	JoinTimeout time.Duration
 	// Clock, Rand and Log as everywhere; nil means the system's, crypto/rand and discard.
 	Clock clock.Clock
 	Rand  io.Reader
 	Log   *slog.Logger
+}
+
+// RescueOrder says what is to be rescued of a database that another primary outlived.
+type RescueOrder struct {
+	Server, Link, Database string
+	// Fork is the last LSN that both sides have, Tail the end of the log here.
+	Fork, Tail lsn.LSN
+	// TailEpoch is the database's epoch, OpenedEpoch the one that the other side was opened in.
+	TailEpoch, OpenedEpoch uint32
+}
+
+// Rescued says what was.
+type Rescued struct {
+	File   string
+	Rows   int64
+	Tables int
+	// Partial: not everything could be compared.
+	Partial bool
 }
 
 // State is what a link makes of a database.
@@ -79,6 +100,11 @@ type Databases interface {
 	Online(ctx context.Context, name string, db *storage.DB) error
 	// Release makes a copy an ordinary database (OnlineReadWrite), durably, after its storage was promoted.
 	Release(ctx context.Context, name string) error
+	// Opening is called BEFORE a copy becomes the primary, and after log was taken back: what is known of its rows beside
+	// the storage (identity counters) is found out anew.
+	Opening(name string)
+	// EndWriters ends the sessions that have a writing transaction open in the database, as ROLLBACK IMMEDIATE does.
+	EndWriters(name string)
 	// Discard removes a database in state Restoring with its files.
 	Discard(ctx context.Context, name string) error
 	// ID is the database_id of a name, or 0.
@@ -190,6 +216,14 @@ type LinkStatus struct {
 	SeededBytes, SeedBytes int64
 	// Hardened and Published are this side's positions.
 	Hardened, Published lsn.LSN
+	// Standing is how the database stands here, FailoverPhase what a change of roles is at, "" for none.
+	Standing      agcore.Standing
+	FailoverPhase string
+	// Pause is how long no writer was let in at the last failover, as this side saw it; 0: there was none since the start.
+	Pause time.Duration
+	// Loss is what the last forced failover left out, or nil. Divergence says where this copy differs, or "".
+	Loss       *agcore.Loss
+	Divergence string
 	Created             time.Time
 }
 

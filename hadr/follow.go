@@ -30,6 +30,9 @@ type follower struct {
 	l   *link
 	db  *storage.DB
 	gen uint64
+	// link is the link's id, and fence the last FENCE that was seen.
+	link  agcore.ID
+	fence lsn.LSN
 
 	mu    sync.Mutex // protects what follows
 	queue []received
@@ -92,7 +95,8 @@ func (l *link) follow(ctx context.Context, gen uint64, s *endpoint.Session) erro
 	}
 	l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.LogStarted}) })
 	l.move.begin(db.Hardened(), db.Published(), l.m.now())
-	f := &follower{l: l, db: db, gen: gen, wake: make(chan struct{}, 1)}
+	l.tell(gen)
+	f := &follower{l: l, db: db, gen: gen, link: l.id(), wake: make(chan struct{}, 1)}
 	return f.run(ctx, r, stream.Close)
 }
 
@@ -211,6 +215,7 @@ func (f *follower) newest() lsn.LSN {
 // what is durable at once, because commits may wait for it there.
 func (f *follower) publish(ctx context.Context) error {
 	durable := f.db.Hardened()
+	f.fenceSeen(ctx, durable)
 	for {
 		if r, ok := f.take(durable); ok {
 			if err := f.show(r); err != nil {
@@ -233,6 +238,7 @@ func (f *follower) publish(ctx context.Context) error {
 		durable = at
 		f.l.move.hardened(at, f.l.m.now())
 		f.l.tell(f.gen)
+		f.fenceSeen(ctx, durable)
 	}
 }
 

@@ -59,7 +59,7 @@ func (m *Manager) AlterGroup(ctx context.Context, c agcore.Change) error {
 	changed, err := m.alter(ctx, c)
 	for _, g := range changed {
 		if l := m.link(g.Name); l != nil {
-			l.post(func() { l.core.SetSessionTimeout(g.SessionTimeout()) })
+			l.call(func() { l.useModes(true) })
 		}
 	}
 	return err

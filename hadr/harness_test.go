@@ -261,6 +261,10 @@ func (r registry) Release(_ context.Context, name string) error {
 	return nil
 }
 
+func (r registry) Opening(string) {}
+
+func (r registry) EndWriters(string) {}
+
 func (r registry) Discard(_ context.Context, name string) error {
 	r.n.mu.Lock()
 	defer r.n.mu.Unlock()

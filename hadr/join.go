@@ -59,7 +59,7 @@ func (m *Manager) beginJoin(s LinkSpec) (*link, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l := m.links[fold(s.Name)]; l != nil {
-		if l.target && sameLink(l.spec, s) {
+		if l.dials && sameLink(l.spec, s) {
 			return nil, nil
 		}
 		return nil, sqlerr.New(41106, s.Name)
@@ -81,7 +81,7 @@ func (m *Manager) beginJoin(s LinkSpec) (*link, error) {
 	if !m.started || m.closed {
 		return nil, errors.New("the replica manager does not run")
 	}
-	l := m.newLink(s.Name, s.Database, true, defaultTimeout, agcore.LinkState{})
+	l := m.newLink(s.Name, s.Database, true, agcore.LinkState{})
 	l.spec = s
 	m.links[fold(s.Name)] = l
 	l.run()
@@ -150,7 +150,7 @@ func (m *Manager) forget(l *link) {
 	m.mu.Unlock()
 	m.write.Lock()
 	defer m.write.Unlock()
-	if g := m.group(l.name); g != nil && g.Distributed && g.Role == agcore.Secondary {
+	if g := m.group(l.name); g != nil && g.Distributed && sideOf(g) == agcore.Side2 {
 		if err := m.forgetGroups(context.Background(), g); err != nil {
 			m.opts.Log.Error("a link that is gone cannot be forgotten", "link", l.name, "error", err)
 		}
@@ -183,7 +183,7 @@ func (m *Manager) forgetGroups(ctx context.Context, g *agcore.Group) error {
 func (m *Manager) DropLink(ctx context.Context, name string) error {
 	g := m.group(name)
 	l := m.link(name)
-	if l != nil && l.target && g == nil { // not joined yet
+	if l != nil && l.dials && g == nil { // not joined yet
 		l.drop()
 		m.forget(l)
 		return nil

@@ -21,8 +21,9 @@ type link struct {
 	m        *Manager
 	name     string
 	database string
-	target   bool
-	spec     LinkSpec // target only
+	// dials tells side 2 of the link: the managed instance.
+	dials bool
+	spec  LinkSpec // of side 2 as it joined
 
 	group *startstop.Group
 	inbox chan func()
@@ -40,7 +41,16 @@ type link struct {
 	// rotating waits for the peer's answer to a new certificate.
 	rotating chan bool
 
+	// asking is the one whose statement is being begun, waiter the one whose failover is under way.
+	asking, waiter chan error
+	// lastAct is closed when the last change of role that was begun is over.
+	lastAct chan struct{}
+	// fencedAt is when the last FENCE was written or seen here, and pause how long no writer was let in after it.
+	fencedAt atomic.Int64
+	pause    atomic.Int64
+
 	// For readers.
+	gate gate
 	snap   atomic.Pointer[snapshot]
 	move   movement
 	seed   seeding.Progress
@@ -62,6 +72,9 @@ const defaultTimeout = 10 * time.Second
 // snapshot is what readers see of the loop's state.
 type snapshot struct {
 	phase     agcore.Phase
+	role      agcore.Role
+	work      agcore.Work
+	standing  agcore.Standing
 	sync      agcore.SyncState
 	connected bool
 	fault     agcore.Fault
@@ -70,11 +83,25 @@ type snapshot struct {
 }
 
 // newLink makes a link from what is stored and starts its goroutine; the caller puts it into m.links.
-func (m *Manager) newLink(name, database string, target bool, timeout time.Duration, state agcore.LinkState) *link {
-	l := &link{m: m, name: name, database: database, target: target, group: startstop.New(context.Background()), inbox: make(chan func()), joined: make(chan error, 1)}
-	l.core = agcore.NewLink(agcore.LinkOptions{Target: target, SessionTimeout: timeout, JoinTimeout: m.opts.JoinTimeout}, state)
+func (m *Manager) newLink(name, database string, dials bool, state agcore.LinkState) *link {
+	l := &link{m: m, name: name, database: database, dials: dials, group: startstop.New(context.Background()), inbox: make(chan func()), joined: make(chan error, 1)}
+	l.core = agcore.NewLink(l.coreOptions(m.config.Group(name)), state)
 	l.publish()
 	return l
+}
+
+// coreOptions are what the machine is told of the group, which may not be there yet.
+func (l *link) coreOptions(g *agcore.Group) agcore.LinkOptions {
+	o := agcore.LinkOptions{Side: agcore.Side1, Dials: l.dials, Name: l.name, Database: l.database, SessionTimeout: defaultTimeout,
+		JoinTimeout: l.m.opts.JoinTimeout, FailoverTimeout: FailoverTimeout}
+	if l.dials {
+		o.Side = agcore.Side2
+	}
+	if g != nil && g.Member(false) != nil {
+		o.SessionTimeout, o.Classic = g.SessionTimeout(), !g.IsLink()
+		o.Synchronous, o.Required = modesOf(g)
+	}
+	return o
 }
 
 // startLink starts the link of a stored distributed group.
@@ -88,7 +115,7 @@ func (m *Manager) startLink(g *agcore.Group) {
 	if len(g.Databases) > 0 {
 		database = g.Databases[0].Name
 	}
-	l := m.newLink(g.Name, database, g.Role == agcore.Secondary, g.SessionTimeout(), *g.Link)
+	l := m.newLink(g.Name, database, sideOf(g) == agcore.Side2, *g.Link)
 	l.spec = LinkSpec{Name: g.Name, Database: database, SourceEndpoint: g.Link.Endpoint, PartnerGroup: g.Member(false).Name, OwnGroup: g.Member(true).Name}
 	m.links[fold(g.Name)] = l
 	l.run()
@@ -145,7 +172,7 @@ func (l *link) offer(ctx context.Context, gen uint64, take, leave func()) {
 
 func (l *link) loop(ctx context.Context) {
 	defer l.disconnect(startstop.ErrStopped)
-	l.step(agcore.Event{Kind: agcore.Start})
+	l.step(agcore.Event{Kind: agcore.Start, Mine: l.standing(ctx)})
 	for !l.ended {
 		var tick <-chan time.Time
 		stop := func() {}
@@ -179,19 +206,48 @@ func (l *link) step(e agcore.Event) {
 		actions := l.core.Step(l.m.now(), e)
 		l.publish()
 		for _, a := range actions {
-			l.perform(a)
+			if err := l.perform(a); err != nil {
+				l.m.opts.Log.Error("state of a link cannot be stored; the link starts anew", "link", l.name, "error", err)
+				l.anew()
+				break
+			}
 		}
 	}
 	l.publish()
 }
 
+// anew goes back to what is stored, after a change that could not be.
+func (l *link) anew() {
+	l.disconnect(errStore)
+	g := l.m.group(l.name)
+	if g == nil || g.Link == nil {
+		l.ended = true
+		return
+	}
+	l.core, l.queue = agcore.NewLink(l.coreOptions(g), *g.Link), nil
+	l.answered(errStore)
+	l.acting(func(ctx context.Context) agcore.Event {
+		c, stop := l.m.opts.Clock.After(time.Second)
+		defer stop()
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return agcore.Event{}
+		}
+		return agcore.Event{Kind: agcore.Start, Mine: l.standing(ctx)}
+	})
+}
+
+var errStore = errors.New("the state of the link cannot be stored")
+
 func (l *link) publish() {
-	s := &snapshot{phase: l.core.Phase(), sync: l.core.Sync(), connected: l.core.Connected(), state: l.core.State()}
+	s := &snapshot{phase: l.core.Phase(), sync: l.core.Sync(), role: l.core.Role(), work: l.core.Work(), standing: l.core.Standing(), connected: l.core.Connected(), state: l.core.State()}
 	s.fault, s.faultAt = l.core.LastFault()
 	l.snap.Store(s)
 }
 
-func (l *link) perform(a agcore.Action) {
+// perform carries out one action. Its only error is a state that cannot be stored.
+func (l *link) perform(a agcore.Action) error {
 	switch a.Kind {
 	case agcore.Dial:
 		l.dial()
@@ -209,7 +265,7 @@ func (l *link) perform(a agcore.Action) {
 	case agcore.Disconnect:
 		l.disconnect(nil)
 	case agcore.Persist:
-		l.persist()
+		return l.persist()
 	case agcore.CreateCopy:
 		l.createCopy()
 	case agcore.StartSeed:
@@ -227,7 +283,10 @@ func (l *link) perform(a agcore.Action) {
 		l.m.errorLog(errorOf(a.Fault))
 	case agcore.End:
 		l.ended = true
+	default:
+		l.turn(a)
 	}
+	return nil
 }
 
 // disconnect closes the present connection, if any; news of it do not count any more.
@@ -262,15 +321,22 @@ func (l *link) stopFlow() {
 }
 
 // persist stores the machine's state with the group.
-func (l *link) persist() {
+func (l *link) persist() error {
 	state := l.core.State()
-	err := l.m.edit(context.WithoutCancel(l.group.Context()), l.name, func(g *agcore.Group) {
+	return l.m.edit(context.WithoutCancel(l.group.Context()), l.name, func(g *agcore.Group) {
 		dropping := g.Link != nil && g.Link.Dropping
 		s := state
 		s.Dropping = dropping
 		g.Link = &s
+		if r := l.core.Role(); r != agcore.Resolving {
+			g.Role = r
+		}
 	})
-	if err != nil {
+}
+
+// note is persist for what may be lost.
+func (l *link) note() {
+	if err := l.persist(); err != nil {
 		l.m.opts.Log.Error("state of a link cannot be stored", "link", l.name, "error", err)
 	}
 }
@@ -296,7 +362,7 @@ func (l *link) lost(s *endpoint.Session, err error) agcore.Fault {
 		return faultOf(r.Err)
 	}
 	near, far := "primary", "secondary"
-	if l.target {
+	if l.core.Copy() {
 		near, far = far, near
 	}
 	_, id := l.replicaIDs()

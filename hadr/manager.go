@@ -138,7 +138,7 @@ func (m *Manager) load(ctx context.Context) error {
 			return fmt.Errorf("read stored availability group %q: %w", name, err)
 		}
 		m.config.Put(g)
-		if g.Link != nil && g.Role == agcore.Primary && !g.Link.HoldAfter.IsZero() {
+		if g.Link != nil && !g.Link.HoldAfter.IsZero() {
 			m.hold(g, g.Link.HoldAfter)
 		}
 	}

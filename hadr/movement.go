@@ -105,6 +105,13 @@ func (m *movement) begin(hardened, published lsn.LSN, now time.Time) {
 	}
 }
 
+// peer is the last LSN that is known of the other side's log.
+func (m *movement) peer() lsn.LSN {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return lsn.Latest(m.m.hardenedLSN, m.m.receivedLSN)
+}
+
 // acknowledged is the LSN that the copy has hardened.
 func (m *movement) acknowledged() lsn.LSN {
 	m.mu.Lock()

@@ -117,7 +117,7 @@ func (l *link) bind(print string) {
 			s.Bound = append(slices.Clone(s.Bound), print)
 		}
 	})
-	l.persist()
+	l.note()
 }
 
 // rotated takes the answer; in the loop.

@@ -40,9 +40,11 @@ func (l *link) sendConfig() {
 	}
 	defer release()
 	s := l.core.State()
+	standing := l.standingOf(l.group.Context(), db)
 	l.send(&hadrwire.Config{Server: l.m.opts.ServerName, Link: g.Name, LinkID: g.ID, DatabaseID: g.Databases[0].ID, Database: g.Databases[0].Name,
 		Origin: db.ID(), Epoch: db.Epoch(), Source: wireMember(g.Member(true)), Target: wireMember(g.Member(false)),
-		Suspended: s.Suspended && s.Reason != agcore.SuspendPartner, Bytes: uint64(db.Stats().Pages) * storage.PageSize})
+		Suspended: s.Suspended && s.Reason != agcore.SuspendPartner, Bytes: uint64(db.Stats().Pages) * storage.PageSize,
+		Required: uint8(g.Options.RequiredSync), Standing: standing.Encode()})
 }
 
 func wireMember(r *agcore.Replica) hadrwire.Member {
@@ -51,7 +53,7 @@ func wireMember(r *agcore.Replica) hadrwire.Member {
 
 // serve answers a stream that the peer opened; in the loop.
 func (l *link) serve(s *endpoint.Session, stream net.Conn, r *hadrwire.Reader, first hadrwire.Message) {
-	if s != l.session || l.core.Phase() == agcore.PhaseSuspended || l.core.Phase() == agcore.PhaseBroken {
+	if s != l.session || l.core.Phase() == agcore.PhaseSuspended || l.core.Phase() == agcore.PhaseBroken || l.core.Copy() {
 		stream.Close()
 		return
 	}
@@ -137,9 +139,10 @@ func (l *link) sendLog(ctx context.Context, gen uint64, stream net.Conn, req *ha
 		}
 		if !req.Seeding {
 			l.seed.Complete(l.m.now())
+			end := db.Hardened()
 			l.news(ctx, gen, func() {
 				l.step(agcore.Event{Kind: agcore.SeedDone})
-				l.step(agcore.Event{Kind: agcore.LogStarted})
+				l.step(agcore.Event{Kind: agcore.LogStarted, End: end})
 			})
 		}
 		return l.ship(ctx, db, r, stream, req.Seeding)
@@ -249,6 +252,7 @@ func (s *shipper) word(published lsn.LSN) error {
 // progressed takes the copy's word of how far it is; in the loop.
 func (l *link) progressed(p *hadrwire.Progress) {
 	l.move.progress(p)
+	l.progress()
 	if p.Hardened.IsZero() || !l.core.State().Seeded {
 		return
 	}
@@ -260,6 +264,6 @@ func (l *link) progressed(p *hadrwire.Progress) {
 	if now := l.m.now(); now.Sub(l.move.heldAt) >= holdEvery {
 		l.move.heldAt = now
 		l.core.Update(func(s *agcore.LinkState) { s.HoldAfter = p.Hardened })
-		l.persist()
+		l.note()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"linkspan/hadr/agcore"
 )
@@ -35,9 +36,13 @@ func (m *Manager) Link(name string) (LinkStatus, bool) {
 
 func (l *link) status() LinkStatus {
 	s := l.snap.Load()
-	st := LinkStatus{Spec: l.spec, Phase: s.phase, Role: agcore.Primary, Connected: s.connected, Sync: s.sync, LastError: s.fault, LastErrorAt: s.faultAt}
-	if l.target {
-		st.Role = agcore.Secondary
+	st := LinkStatus{Spec: l.spec, Phase: s.phase, Role: s.role, Connected: s.connected, Sync: s.sync, LastError: s.fault, LastErrorAt: s.faultAt,
+		Standing: s.standing, FailoverPhase: s.work.String(), Pause: time.Duration(l.pause.Load()), Loss: s.state.Loss}
+	if st.Role == agcore.Resolving { // there is no database yet
+		st.Role = map[bool]agcore.Role{false: agcore.Primary, true: agcore.Secondary}[l.dials]
+	}
+	if s.state.Suspended && s.state.Reseed {
+		st.Divergence = s.state.Text
 	}
 	if s.state.Suspended {
 		st.Reason = s.state.Reason.String()
@@ -50,7 +55,7 @@ func (l *link) status() LinkStatus {
 	}
 	if g := l.m.group(l.name); g != nil {
 		st.LinkID, st.Created = g.ID, g.Created
-		source, target := g.Member(!l.target), g.Member(l.target)
+		source, target := g.Member(!l.dials), g.Member(l.dials)
 		st.SourceReplicaID, st.TargetReplicaID, st.Mode = source.ID, target.ID, target.Mode
 	}
 	st.Health = agcore.HealthOf(st.Sync, st.Mode)

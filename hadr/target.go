@@ -98,12 +98,11 @@ func (l *link) hello() *hadrwire.Hello {
 	h := &hadrwire.Hello{Protocol: hadrwire.Version, LogFormat: pagelog.Version, CollationTable: o.CollationTable, Collation: o.Collation,
 		Server: o.ServerName, ShortName: o.ShortName, Link: l.name, OwnGroup: l.spec.OwnGroup, PartnerGroup: l.spec.PartnerGroup,
 		Database: l.database, Suspended: s.Suspended && s.Reason != agcore.SuspendPartner}
-	if s.Seeded {
-		if db, release, err := l.open(l.group.Context()); err == nil {
-			h.Origin, h.Epoch, h.Position = db.ID(), db.Epoch(), db.Hardened()
-			release()
-		}
+	mine := l.standing(l.group.Context())
+	if mine.Exists {
+		h.Origin, h.Epoch, h.Position = s.Origin, mine.Epoch, mine.End
 	}
+	h.Standing = mine.Encode()
 	return h
 }
 
@@ -129,6 +128,9 @@ func (l *link) readControl(ctx context.Context, gen uint64, s *endpoint.Session,
 			})
 			return
 		}
+		if p, ok := m.(*hadrwire.Progress); ok {
+			l.gate.ack(p.Hardened) // commits may wait for it
+		}
 		l.news(ctx, gen, func() { l.heard(m) })
 	}
 }
@@ -143,6 +145,12 @@ func (l *link) heard(m hadrwire.Message) {
 		l.step(agcore.Event{Kind: agcore.Refused, Fault: agcore.Fault{Number: m.Number, Text: m.Text}, Final: m.Final})
 	case *hadrwire.Progress:
 		l.progressed(m)
+	case *hadrwire.State:
+		l.step(agcore.Event{Kind: agcore.PeerState, On: m.Synchronous, Final: m.Synchronized})
+	case *hadrwire.TurnOver:
+		l.turned(m)
+	case *hadrwire.Modes:
+		l.takeModes(m)
 	case *hadrwire.Suspend:
 		l.step(agcore.Event{Kind: agcore.Suspend, Peer: true, Reason: agcore.SuspendPartner, Text: m.Text, Fault: suspendFault(l.database, agcore.SuspendPartner, m.Text)})
 	case *hadrwire.Resume:
@@ -156,11 +164,16 @@ func (l *link) heard(m hadrwire.Message) {
 
 // configured takes the source's configuration; in the loop.
 func (l *link) configured(c *hadrwire.Config) {
-	if l.core.Connected() || !l.target {
+	if l.core.Connected() || !l.dials {
 		return
 	}
 	if s := l.core.State(); s.Origin != [16]byte{} && s.Origin != c.Origin {
 		l.step(agcore.Event{Kind: agcore.Refused, Fault: faultOf(sqlerr.New(1408, l.database))})
+		return
+	}
+	theirs, err := agcore.DecodeStanding(c.Standing)
+	if err != nil {
+		l.step(agcore.Event{Kind: agcore.Refused, Fault: faultOf(sqlerr.From(err))})
 		return
 	}
 	l.config = c
@@ -175,7 +188,8 @@ func (l *link) configured(c *hadrwire.Config) {
 		l.step(agcore.Event{Kind: agcore.Refused, Fault: faultOf(sqlerr.From(err)), Final: sqlerr.Number(err) != 0})
 		return
 	}
-	l.step(agcore.Event{Kind: agcore.Configured, Peer: c.Suspended})
+	l.step(agcore.Event{Kind: agcore.Configured, Peer: c.Suspended, Mine: l.standing(l.group.Context()), Theirs: &theirs})
+	l.step(agcore.Event{Kind: agcore.ModeSet, On: l.wantsSync()})
 	l.established(c.Server)
 }
 
@@ -195,7 +209,8 @@ func (l *link) receiveSeed(ctx context.Context, gen uint64, s *endpoint.Session)
 		return
 	}
 	if err == nil {
-		l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.SeedDone}) })
+		mine := l.standing(ctx)
+		l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.SeedDone, Mine: mine}) })
 		return
 	}
 	f := faultOf(sqlerr.New(19494, l.database, l.name))

@@ -67,7 +67,7 @@ func (m *Manager) fillDatabase(ctx context.Context, r *databaseRow) {
 	if release != nil {
 		defer release()
 	}
-	copyHere := l != nil && l.target
+	copyHere := l != nil && db.IsReplica()
 	if l != nil {
 		r.moved = l.move.get()
 	}

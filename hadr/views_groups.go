@@ -44,6 +44,8 @@ func (m *Manager) viewGroups() rel.View {
 type replicaRow struct {
 	g *agcore.Group
 	r *agcore.Replica
+	// own is our role in the group.
+	own agcore.Role
 	// l is the link's state; nil for groups that are none.
 	l *snapshot
 }
@@ -55,8 +57,9 @@ func (m *Manager) replicaRows(context.Context) ([]replicaRow, error) {
 		if l := m.link(g.Name); l != nil && g.Distributed {
 			s = l.snap.Load()
 		}
+		own := m.roleOf(g)
 		for _, r := range g.Replicas {
-			out = append(out, replicaRow{g, r, s})
+			out = append(out, replicaRow{g, r, own, s})
 		}
 	}
 	return out, nil
@@ -119,7 +122,7 @@ func (m *Manager) viewClusterDatabases() rel.View {
 // health is the judgement on one replica.
 func (r *replicaRow) health() agcore.Health {
 	switch {
-	case r.g.Distributed && (!r.r.Local || r.g.Role == agcore.Secondary):
+	case r.g.Distributed && (!r.r.Local || r.own == agcore.Secondary):
 		if r.l == nil {
 			return agcore.NotHealthy
 		}
@@ -132,7 +135,7 @@ func (r *replicaRow) health() agcore.Health {
 }
 
 func (r *replicaRow) connected() bool {
-	if r.g.Distributed && (!r.r.Local || r.g.Role == agcore.Secondary) {
+	if r.g.Distributed && (!r.r.Local || r.own == agcore.Secondary) {
 		return r.l != nil && r.l.connected
 	}
 	return r.r.Local
@@ -141,8 +144,8 @@ func (r *replicaRow) connected() bool {
 func (r *replicaRow) role() agcore.Role {
 	switch {
 	case r.r.Local:
-		return r.g.Role
-	case r.g.Role == agcore.Primary:
+		return r.own
+	case r.own == agcore.Primary:
 		return agcore.Secondary
 	default:
 		return agcore.Primary
@@ -151,7 +154,7 @@ func (r *replicaRow) role() agcore.Role {
 
 // fault is the last failure to connect, shown where the peer is missed.
 func (r *replicaRow) fault() (agcore.Fault, time.Time) {
-	if r.l == nil || r.r.Local == (r.g.Role == agcore.Primary) {
+	if r.l == nil || r.r.Local == (r.own == agcore.Primary) {
 		return agcore.Fault{}, time.Time{}
 	}
 	if b := r.l.state.Broken; b != nil && r.l.fault.Number == 0 {
@@ -165,7 +168,7 @@ func (m *Manager) stateRows(ctx context.Context) ([]replicaRow, error) {
 	all, err := m.replicaRows(ctx)
 	var out []replicaRow
 	for _, r := range all {
-		if r.r.Local || r.g.Role == agcore.Primary {
+		if r.r.Local || r.own == agcore.Primary {
 			out = append(out, r)
 		}
 	}
@@ -175,6 +178,7 @@ func (m *Manager) stateRows(ctx context.Context) ([]replicaRow, error) {
 func (m *Manager) viewGroupStates() rel.View {
 	type s struct {
 		g       *agcore.Group
+		own     agcore.Role
 		primary string
 		health  agcore.Health
 	}
@@ -183,20 +187,20 @@ func (m *Manager) viewGroupStates() rel.View {
 		all, err := m.replicaRows(ctx)
 		for _, r := range all {
 			if n := len(out); n == 0 || out[n-1].g != r.g {
-				out = append(out, s{g: r.g, health: agcore.Healthy})
+				out = append(out, s{g: r.g, own: r.own, health: agcore.Healthy})
 			}
 			last := &out[len(out)-1]
 			if r.role() == agcore.Primary {
 				last.primary = r.r.Name
 			}
-			if !r.g.Distributed || !r.r.Local || r.g.Role == agcore.Secondary {
+			if !r.g.Distributed || !r.r.Local || r.own == agcore.Secondary {
 				last.health = min(last.health, r.health())
 			}
 		}
 		return out, err
 	}
 	recovery := func(role agcore.Role) func(*s) (int64, string, bool) {
-		return func(s *s) (int64, string, bool) { return 1, "ONLINE", s.g.Role == role }
+		return func(s *s) (int64, string, bool) { return 1, "ONLINE", s.own == role }
 	}
 	return view("dm_hadr_availability_group_states", rows, join(
 		one(guid("group_id", func(s *s) agcore.ID { return s.g.ID }), textOr("primary_replica", 128, func(s *s) string { return s.primary })),

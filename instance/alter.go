@@ -119,7 +119,7 @@ func (in *Instance) checkFree(d *Database, option string) error {
 	if d.isSystem() {
 		return sqlerr.New(5058, option, d.Name())
 	}
-	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.snapshot().Replica {
+	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.isReplica() {
 		return sqlerr.New(1468, d.Name())
 	}
 	return nil
@@ -182,7 +182,7 @@ func (in *Instance) renameDatabase(ctx context.Context, d *Database, name, curre
 	if d.isSystem() {
 		return sqlerr.New(3708, "alter", "database", d.Name(), "database")
 	}
-	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.snapshot().Replica {
+	if _, _, _, joined := in.hadr.Member(d.Name()); joined || d.isReplica() {
 		return sqlerr.New(1468, d.Name())
 	}
 	in.ddl.Lock()

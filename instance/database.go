@@ -163,16 +163,28 @@ func (d *Database) storageLocked() (*storage.DB, error) {
 func (d *Database) readOnly() bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return d.doc.ReadOnly || d.doc.Replica || d.db != nil && d.db.IsReplica()
+	return d.doc.ReadOnly || d.replicaLocked()
 }
+
+// replicaLocked tells whether a link feeds the database. The storage knows; what master remembers may be older, for roles
+// change without it.
+func (d *Database) replicaLocked() bool {
+	if d.db != nil {
+		return d.db.IsReplica()
+	}
+	return d.doc.Replica
+}
+
+// isReplica is replicaLocked for a caller without the lock.
+func (d *Database) isReplica() bool { d.mu.RLock(); defer d.mu.RUnlock(); return d.replicaLocked() }
 
 // storageOptions are those every database is opened with.
 func (d *Database) storageOptions(name, folder string) storage.Options {
 	o := d.in.opts
-	return storage.Options{
+	return d.replicated(name, storage.Options{
 		FS: o.FS, Dir: filepath.Join(o.Dir, folder), Name: name, Clock: o.Clock, Log: o.Log.With("database", name),
 		NoSync: o.NoSync, Retain: func() lsn.LSN { return d.in.retain(d) }, Prepare: func(c *sqlite3.Conn) error { return d.in.prepare(c) },
-	}
+	})
 }
 
 // adopt makes an opened storage the database's own.

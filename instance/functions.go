@@ -44,7 +44,7 @@ var hostTable = map[string]hostFunction{
 		if err != nil {
 			return null
 		}
-		return vBit(!d.snapshot().Replica)
+		return vBit(!d.isReplica())
 	},
 	"FN_HADR_BACKUP_IS_PREFERRED_REPLICA": func(*Instance, exec.Caller, []sqltype.Value) sqltype.Value { return vBit(true) },
 }

@@ -10,6 +10,7 @@ import (
 	"linkspan/hadr"
 	"linkspan/hadr/agcore"
 	"linkspan/internal/fsx"
+	"linkspan/lsn"
 	"linkspan/sqlerr"
 	"linkspan/sqltype"
 	"linkspan/storage"
@@ -45,6 +46,21 @@ func (in *Instance) openReplicas(ctx context.Context) error {
 	in.msdb.add(in.backupSet(), in.backupMediaFamily())
 	return nil
 }
+
+// replicated adds what the replica manager has to say about a user database: who must have hardened a commit, and whether
+// writers are let in.
+func (d *Database) replicated(name string, o storage.Options) storage.Options {
+	m := d.in.hadr
+	if m == nil || systemNames[name] {
+		return o
+	}
+	o.Harden = func(ctx context.Context, at lsn.LSN) error { return m.Harden(ctx, d.Name(), at) }
+	o.Fenced = func(controls []storage.Control) bool { return m.Fenced(d.Name(), controls) }
+	return o
+}
+
+// systemNames are the databases that are in no group.
+var systemNames = map[string]bool{"master": true, "tempdb": true, "model": true, "msdb": true}
 
 // resolve finds the addresses of a host.
 func (in *Instance) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -83,7 +99,7 @@ func (r registry) Facts(name string) (agcore.Facts, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return agcore.Facts{
-		Name: d.doc.Name, System: d.doc.ID < firstID, ReadOnly: d.doc.ReadOnly || d.doc.Replica,
+		Name: d.doc.Name, System: d.doc.ID < firstID, ReadOnly: d.doc.ReadOnly || d.replicaLocked(),
 		Online: d.stateLocked() == Online, FullRecovery: d.doc.Recovery == recoveryFull, HasFullBackup: !d.doc.FullBackup.IsZero(),
 	}, true
 }
@@ -148,6 +164,28 @@ func (r registry) Release(ctx context.Context, name string) error {
 		return err
 	}
 	return d.update(ctx, func(doc *databaseDoc) { doc.Restoring, doc.Replica = false, false })
+}
+
+// Opening implements hadr.Databases.
+func (r registry) Opening(name string) {
+	if d, err := r.in.Find(name); err == nil {
+		if i := d.Identities(); i != nil {
+			i.Reset()
+		}
+	}
+}
+
+// EndWriters implements hadr.Databases: as KILL does, and the session's client hears the reason at its next request.
+func (r registry) EndWriters(name string) {
+	d, err := r.in.Find(name)
+	if err != nil {
+		return
+	}
+	for _, x := range r.in.sessions.all() {
+		if x.Writing() == d.ID() {
+			x.Kill(sqlerr.New(596))
+		}
+	}
 }
 
 // Discard implements hadr.Databases.

@@ -30,6 +30,9 @@ type Session struct {
 	activity atomic.Pointer[Activity]
 	requests int64
 
+	// writing is the id of the database whose turn the session may have, 0 for none.
+	writing atomic.Int64
+
 	db      Database
 	loginDB string
 	set     settings
@@ -91,6 +94,16 @@ func (s *Session) Activity() Activity {
 // Database is the name of the current database; see Activity.
 func (s *Session) Database() string { return s.Activity().Database }
 
+// Writing is the database_id in which the session has a writing transaction open, or 0. It may be called at any time.
+func (s *Session) Writing() int { return int(s.writing.Load()) }
+
+// rest notes that the session writes nothing, unless a transaction goes on. It needs mu.
+func (s *Session) rest() {
+	if s.tx == nil || s.tx.writer == nil {
+		s.writing.Store(0)
+	}
+}
+
 // note publishes what the session is doing. It needs mu.
 func (s *Session) note(running bool) {
 	if running {
@@ -119,6 +132,7 @@ func (s *Session) Kill(cause error) {
 // abandon gives up what the session holds. It needs mu.
 func (s *Session) abandon() {
 	s.dropTransaction()
+	s.rest()
 	s.closeTemps()
 }
 
@@ -160,6 +174,7 @@ func (s *Session) request(ctx context.Context, out sqlapi.ResultSink, f func(*re
 	stop := context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })
 	defer stop()
 	r := &request{s: s, ctx: ctx, out: out}
+	defer s.rest()
 	defer r.release()
 	s.tries, s.nesting = s.tries[:0], 0
 	s.note(true)

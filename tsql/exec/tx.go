@@ -78,6 +78,7 @@ func (r *request) turn(d Database, ctx context.Context) (*storage.Writer, *conn,
 		w.Rollback()
 		return nil, nil, err
 	}
+	r.s.writing.Store(int64(d.ID()))
 	return w, k, nil
 }
 

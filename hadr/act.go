@@ -1,0 +1,233 @@
+package hadr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"linkspan/hadr/agcore"
+	"linkspan/lsn"
+	"linkspan/sqlerr"
+	"linkspan/storage"
+)
+
+// acting runs what changes the database's role, one after the other, beside the loop; in the loop. done runs in the loop
+// afterwards, whatever has become of the connection.
+func (l *link) acting(f func(ctx context.Context) agcore.Event) {
+	before, done := l.lastAct, make(chan struct{})
+	l.lastAct = done
+	l.group.Go(func(ctx context.Context) {
+		defer close(done)
+		if before != nil {
+			select {
+			case <-before:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if e := f(ctx); e.Kind != 0 {
+			l.post(func() { l.step(e) })
+		}
+	})
+}
+
+// failed is the event of an action that did not come about.
+func (l *link) failedAct(kind agcore.EventKind, what string, err error) agcore.Event {
+	l.m.opts.Log.Error("a step of a failover failed", "link", l.name, "step", what, "error", err)
+	return agcore.Event{Kind: kind, Fault: faultOf(sqlerr.From(fmt.Errorf("%s database %q: %w", what, l.database, err)))}
+}
+
+// done is the event of an action that came about: with how the database stands now.
+func (l *link) doneAct(ctx context.Context, kind agcore.EventKind, db *storage.DB) agcore.Event {
+	return agcore.Event{Kind: kind, Mine: l.standingOf(ctx, db)}
+}
+
+// fenceDB stops the writers for good with a FENCE; those that have a transaction open get a while to end it.
+func (l *link) fenceDB(a agcore.Action) {
+	record := a.Record
+	l.acting(func(ctx context.Context) agcore.Event {
+		db, release, err := l.open(ctx)
+		if err != nil {
+			return l.failedAct(agcore.FenceFailed, "fence", err)
+		}
+		defer release()
+		record.Link, record.Time = l.id(), l.m.now()
+		if err := l.fence(ctx, db, &record, a.By); err != nil {
+			return l.failedAct(agcore.FenceFailed, "fence", err)
+		}
+		return l.doneAct(ctx, agcore.FenceDone, db)
+	})
+}
+
+// rollbackAfter is how long a failover waits for transactions that are open before they are rolled back.
+const rollbackAfter = 5 * time.Second
+
+func (l *link) fence(ctx context.Context, db *storage.DB, r *agcore.RoleRecord, by time.Time) error {
+	patience := rollbackAfter
+	if !by.IsZero() {
+		left := by.Sub(l.m.now())
+		if left <= 0 {
+			return context.DeadlineExceeded
+		}
+		late, stop := l.m.opts.Clock.After(left)
+		defer stop()
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		ended := make(chan struct{})
+		defer close(ended)
+		go func() {
+			select {
+			case <-late:
+				cancel(context.DeadlineExceeded)
+			case <-ended:
+			}
+		}()
+		patience = min(patience, left/2)
+	}
+	impatient, stop := l.m.opts.Clock.After(patience)
+	defer stop()
+	fenced := make(chan error, 1)
+	go func() {
+		_, err := db.Fence(ctx, agcore.ControlRole, r.Encode())
+		fenced <- err
+	}()
+	select {
+	case err := <-fenced:
+		return err
+	case <-impatient:
+	}
+	l.m.opts.Log.Warn("transactions are rolled back for a failover", "link", l.name, "database", l.database)
+	l.m.opts.Databases.EndWriters(l.database)
+	return <-fenced
+}
+
+// openDB makes the database the primary of the record's epoch. What is done already is not done again.
+func (l *link) openDB(record agcore.RoleRecord) {
+	l.acting(func(ctx context.Context) agcore.Event {
+		db, release, err := l.open(ctx)
+		if err != nil {
+			return l.failedAct(agcore.OpenFailed, "open", err)
+		}
+		defer release()
+		record.Link, record.Time = l.id(), l.m.now()
+		if err := l.lead(ctx, db, &record); err != nil {
+			return l.failedAct(agcore.OpenFailed, "open", err)
+		}
+		return l.doneAct(ctx, agcore.OpenDone, db)
+	})
+}
+
+func (l *link) lead(ctx context.Context, db *storage.DB, r *agcore.RoleRecord) error {
+	last, at := lastRole(db.Controls(), r.Link)
+	if !db.IsReplica() && last.Kind == agcore.RoleOpen && last.Epoch >= r.Epoch {
+		return db.WaitDurable(ctx, at.LSN)
+	}
+	history := agcore.History{{Epoch: db.Epoch()}}
+	if last.Kind != 0 {
+		history = last.History
+	}
+	// The other side has no more than this; what comes is kept for it.
+	end := db.Appended()
+	l.keep(end)
+	if db.IsReplica() {
+		if err := db.Promote(ctx, r.Epoch); err != nil {
+			return err
+		}
+	} else if db.Epoch() < r.Epoch {
+		if err := db.SetEpoch(ctx, r.Epoch); err != nil {
+			return err
+		}
+	}
+	r.History = history.Add(r.Epoch, end)
+	l.m.opts.Databases.Opening(l.database)
+	opened, err := db.AppendControl(ctx, agcore.ControlRole, r.Encode())
+	if err != nil {
+		return err
+	}
+	return db.WaitDurable(ctx, opened)
+}
+
+// keep holds the log after the LSN for the other side; the state that is stored next says so too.
+func (l *link) keep(after lsn.LSN) {
+	if g := l.m.group(l.name); g != nil {
+		l.m.hold(g, after)
+	}
+	l.post(func() { l.core.Update(func(s *agcore.LinkState) { s.HoldAfter = after }) })
+}
+
+// demoteDB makes the database a copy.
+func (l *link) demoteDB() {
+	l.acting(func(ctx context.Context) agcore.Event {
+		db, release, err := l.open(ctx)
+		if err != nil {
+			return l.failedAct(agcore.DemoteFailed, "demote", err)
+		}
+		defer release()
+		if !db.IsReplica() {
+			if err := db.Demote(ctx); err != nil {
+				return l.failedAct(agcore.DemoteFailed, "demote", err)
+			}
+		}
+		return l.doneAct(ctx, agcore.DemoteDone, db)
+	})
+}
+
+// refuseWriters tells those who want to write why they cannot, or has them wait.
+func (l *link) refuseWriters(f agcore.Fault) {
+	var why error
+	if f.Number != 0 {
+		why = errorOf(f)
+	}
+	l.acting(func(ctx context.Context) agcore.Event {
+		db, release, err := l.open(ctx)
+		if err != nil {
+			return agcore.Event{}
+		}
+		defer release()
+		db.Refuse(why)
+		if db.IsReplica() {
+			return agcore.Event{}
+		}
+		if err := db.CheckFence(ctx); err != nil {
+			l.m.opts.Log.Error("the fence of a database cannot be checked", "link", l.name, "error", err)
+		}
+		return agcore.Event{}
+	})
+}
+
+// rewindDB takes the log back to the LSN.
+func (l *link) rewindDB(to lsn.LSN) {
+	l.acting(func(ctx context.Context) agcore.Event {
+		db, release, err := l.open(ctx)
+		if err != nil {
+			return l.failedAct(agcore.RewindFailed, "rewind", err)
+		}
+		defer release()
+		if err := rewind(ctx, db, to); err != nil {
+			e := l.failedAct(agcore.RewindFailed, "rewind", err)
+			e.Final = errors.Is(err, storage.ErrLogGone)
+			return e
+		}
+		l.m.opts.Databases.Opening(l.database) // counters may be ahead of the rows now
+		return l.doneAct(ctx, agcore.RewindDone, db)
+	})
+}
+
+func rewind(ctx context.Context, db *storage.DB, to lsn.LSN) error {
+	if r, ok := any(db).(interface {
+		Rewind(context.Context, lsn.LSN) error
+	}); ok {
+		return r.Rewind(ctx, to)
+	}
+	return errors.ErrUnsupported
+}
+
+// id is the link's id.
+func (l *link) id() agcore.ID {
+	if g := l.m.group(l.name); g != nil {
+		return g.ID
+	}
+	return agcore.ID{}
+}
