@@ -118,6 +118,12 @@ func TestAzureCLI(t *testing.T) {
 	if l, _ := az.must(append([]string{"sql", "mi", "link", "list", "--instance-name", "sqlmi1"}, at...)...).([]any); len(l) != 1 {
 		t.Errorf("listed links: %v", l)
 	}
+	// The CLI has no command for a failover yet; az rest has.
+	if l := az.must("rest", "--method", "post", "--uri", w.base+instancePath+"/distributedAvailabilityGroups/DAG_db1/failover?api-version=2023-08-01",
+		"--body", `{"failoverType":"Planned"}`); field(field(l, "properties"), "databases") == nil || field(l, "operation") == nil {
+		t.Errorf("failover: %v", l)
+	}
+	w.poll(func() bool { l, _ := w.fake.Links(t.Context()); return l[0].InstanceRole == armtypes.Primary })
 	az.must(append([]string{"sql", "mi", "link", "delete", "--instance-name", "sqlmi1", "-n", "DAG_db1", "--yes"}, at...)...)
 	if left, _ := w.fake.Links(t.Context()); len(left) != 0 {
 		t.Errorf("links left: %v", left)

@@ -73,10 +73,16 @@ type Links interface {
 	DeleteLink(ctx context.Context, name string) error
 }
 
-// Failover is an optional extension of Links: without it, POST failover and setRole are refused as not supported.
+// Failover is an optional extension of Links: without it, POST failover and setRole are refused as not supported. Both run
+// as long operations.
 type Failover interface {
-	// FailoverLink changes the roles; allowDataLoss is the forced form.
+	// FailoverLink, planned, has the two sides change their roles, whichever is the instance's now, and returns when that is
+	// done; after an error the roles are as they were, or the link's state says what stands. With allowDataLoss it makes the
+	// instance the primary without asking the partner.
 	FailoverLink(ctx context.Context, name string, allowDataLoss bool) error
+	// FollowLink makes the instance the copy of a partner that was opened by force; what only the instance has is written
+	// to a file first.
+	FollowLink(ctx context.Context, name string) error
 }
 
 // Databases shows the instance's databases.

@@ -45,8 +45,9 @@ type fake struct {
 	links []armtypes.Link
 	own   []byte
 	dbs   []arm.Database
-	// create, when set, answers CreateLink instead.
+	// create, when set, answers CreateLink instead; change is called before roles change.
 	create func(ctx context.Context, s armtypes.LinkSpec) error
+	change func(ctx context.Context) error
 }
 
 func (f *fake) TrustCertificates(context.Context) ([]arm.TrustCertificate, error) {
@@ -119,6 +120,39 @@ func (f *fake) SetReplicationMode(_ context.Context, name, mode string) error {
 	for i := range f.links {
 		if f.links[i].Name == name {
 			f.links[i].ReplicationMode = mode
+			return nil
+		}
+	}
+	return arm.ErrNotFound
+}
+
+// FailoverLink swaps the roles, or takes the primary's.
+func (f *fake) FailoverLink(ctx context.Context, name string, allowDataLoss bool) error {
+	return f.setRoles(ctx, name, func(l *armtypes.Link) {
+		if l.InstanceRole, l.PartnerRole = armtypes.Primary, armtypes.Secondary; allowDataLoss {
+			l.PartnerRole = armtypes.Primary
+		}
+	})
+}
+
+func (f *fake) FollowLink(ctx context.Context, name string) error {
+	return f.setRoles(ctx, name, func(l *armtypes.Link) { l.InstanceRole, l.PartnerRole = armtypes.Secondary, armtypes.Primary })
+}
+
+func (f *fake) setRoles(ctx context.Context, name string, set func(*armtypes.Link)) error {
+	f.mu.Lock()
+	change := f.change
+	f.mu.Unlock()
+	if change != nil {
+		if err := change(ctx); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.links {
+		if f.links[i].Name == name {
+			set(&f.links[i])
 			return nil
 		}
 	}
@@ -319,6 +353,18 @@ func (w *world) send(method, path, body string, header map[string]string) answer
 		}
 	}
 	return a
+}
+
+// poll waits until what is asked is so.
+func (w *world) poll(so func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !so(); <-tick.C {
+		if time.Now().After(deadline) {
+			w.t.Fatal("it does not come to be")
+		}
+	}
 }
 
 // finish polls an accepted operation by Azure-AsyncOperation until it ends, and returns its last status.

@@ -39,7 +39,7 @@ func (s *Server) listLinks(c *call) error {
 	}
 	out := armtypes.List[armtypes.LinkBody]{Value: []armtypes.LinkBody{}}
 	for _, l := range all {
-		out.Value = append(out.Value, l.Body(id, c.version.Generation()))
+		out.Value = append(out.Value, s.shown(id, l).Body(id, c.version.Generation()))
 	}
 	return c.json(http.StatusOK, out)
 }
@@ -56,7 +56,7 @@ func (s *Server) getLink(c *call) error {
 	if l == nil {
 		return c.notFound("distributedAvailabilityGroups/" + c.path["name"])
 	}
-	return c.json(http.StatusOK, l.Body(id, c.version.Generation()))
+	return c.json(http.StatusOK, s.shown(id, *l).Body(id, c.version.Generation()))
 }
 
 func (s *Server) putLink(c *call) error {
@@ -188,67 +188,4 @@ func ignoreNotFound(err error) error {
 		return nil
 	}
 	return err
-}
-
-func (s *Server) failoverLink(c *call) error {
-	var body struct {
-		FailoverType string `json:"failoverType"`
-	}
-	return c.failover(&body, func() (bool, error) {
-		switch {
-		case strings.EqualFold(body.FailoverType, "Planned"):
-			return false, nil
-		case strings.EqualFold(body.FailoverType, "ForcedAllowDataLoss"):
-			return true, nil
-		}
-		return false, armtypes.Errorf(http.StatusBadRequest, "InvalidParameterValue", "failoverType is %q: it must be Planned or ForcedAllowDataLoss.", body.FailoverType)
-	})
-}
-
-func (s *Server) setLinkRole(c *call) error {
-	var body struct {
-		InstanceRole   string `json:"instanceRole"`
-		RoleChangeType string `json:"roleChangeType"`
-	}
-	return c.failover(&body, func() (bool, error) {
-		if !strings.EqualFold(body.InstanceRole, armtypes.Primary) && !strings.EqualFold(body.InstanceRole, armtypes.Secondary) {
-			return false, armtypes.Errorf(http.StatusBadRequest, "InvalidParameterValue", "instanceRole is %q: it must be Primary or Secondary.", body.InstanceRole)
-		}
-		switch {
-		case strings.EqualFold(body.RoleChangeType, "Planned"):
-			return false, nil
-		case strings.EqualFold(body.RoleChangeType, "Forced"):
-			return true, nil
-		}
-		return false, armtypes.Errorf(http.StatusBadRequest, "InvalidParameterValue", "roleChangeType is %q: it must be Planned or Forced.", body.RoleChangeType)
-	})
-}
-
-// failover changes a link's roles where the instance can.
-func (c *call) failover(body any, read func() (forced bool, err error)) error {
-	i, id, l, err := c.existingLink()
-	if err != nil {
-		return err
-	}
-	if err := c.body(body); err != nil {
-		return err
-	}
-	forced, err := read()
-	if err != nil {
-		return err
-	}
-	f, ok := i.Links.(Failover)
-	if !ok {
-		return armtypes.Errorf(http.StatusBadRequest, "OperationNotSupported", "This endpoint does not support the failover of a link yet: link '%s' keeps its roles.", l.Name)
-	}
-	name := l.Name
-	o, err := c.s.ops.start(request{
-		name: "DistributedAvailabilityGroupsLinkFailover", key: linkKey(id, name), same: fmt.Sprintf("FAILOVER %v", forced),
-		work:   func(ctx context.Context) error { return f.FailoverLink(ctx, name, forced) },
-		result: linkResult(i, id, name),
-	})
-	if err != nil {
-		return err
-	}
-	return c.accepted(i, o, l.Body(id, c.version.Generation()))
 }

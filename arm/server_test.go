@@ -76,9 +76,6 @@ func TestLinkLife(t *testing.T) {
 	if a := w.do("PUT", link, strings.Replace(body, "sql.example", "other.example", 1)); a.status != 409 {
 		t.Errorf("another link under the name: %d %s", a.status, a.raw)
 	}
-	if a := w.do("POST", instancePath+"/distributedAvailabilityGroups/dag%20%5Bx%5D/failover?api-version=2023-08-01", `{"failoverType":"Planned"}`); a.status != 400 || a.code() != "OperationNotSupported" {
-		t.Errorf("failover: %d %s", a.status, a.raw)
-	}
 	if a := w.finish(w.do("DELETE", link, "")); a.body["status"] != "Succeeded" {
 		t.Fatal(a.raw)
 	}

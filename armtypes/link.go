@@ -19,19 +19,41 @@ const (
 	Automatic = "Automatic"
 )
 
-// The states of a link, or of one of its databases, that the API names.
+// The states of a link, or of one of its databases, that the API names. One that ends in Error says that what it names
+// failed; the database's mostRecentLinkError says why.
 const (
-	CreatingLink      = "CreatingLink"
-	LinkSynchronizing = "LinkSynchronizing"
-	LinkInitError     = "LinkInitError"
-	LinkCreationError = "LinkCreationError"
+	CreatingLink           = "CreatingLink"
+	LinkSynchronizing      = "LinkSynchronizing"
+	LinkFailoverInProgress = "LinkFailoverInProgress"
+	LinkInitError          = "LinkInitError"
+	LinkCreationError      = "LinkCreationError"
+	// LinkFailoverError is the state after a failover that left both sides primary, or neither.
+	LinkFailoverError = "LinkFailoverError"
+)
+
+// The types of a failover, and of a change of a role.
+const (
+	Planned             = "Planned"
+	ForcedAllowDataLoss = "ForcedAllowDataLoss"
+	Forced              = "Forced"
+)
+
+// FailoverRequest is the body of POST failover, RoleRequest that of POST setRole.
+type (
+	FailoverRequest struct {
+		FailoverType string `json:"failoverType"`
+	}
+	RoleRequest struct {
+		InstanceRole   string `json:"instanceRole"`
+		RoleChangeType string `json:"roleChangeType"`
+	}
 )
 
 // LinkSpec is what makes a link: the body of a PUT, whatever its generation.
 type LinkSpec struct {
 	// Name is the link's and the distributed availability group's.
 	Name string
-	// InstanceRole is the managed instance's at creation: Secondary (Primary is not supported yet).
+	// InstanceRole is the managed instance's: Secondary when the link is made, and the present one of a link that is shown.
 	InstanceRole string
 	// InstanceAG and PartnerAG are the availability groups on the managed instance and on SQL Server.
 	InstanceAG, PartnerAG string
@@ -74,7 +96,7 @@ type LinkDatabase struct {
 	SendLagSeconds, RedoLagSeconds   *int64
 	// SeedingProgress is in percent, "" when there is no seeding.
 	SeedingProgress string
-	// MostRecentError is the number of the last error, or "".
+	// MostRecentError is the number of the last error, with its text where that says what to do; or "".
 	MostRecentError string
 }
 
@@ -170,9 +192,9 @@ func oneOf(property string, value *string, allowed []string) error {
 	return fmt.Errorf("%s is %q: it must be one of %s", property, *value, strings.Join(allowed, ", "))
 }
 
-// Same reports whether two specifications make the same link. Modes that can change later are not compared.
+// Same reports whether two specifications make the same link. Modes and roles, which change later, are not compared.
 func (s LinkSpec) Same(o LinkSpec) bool {
-	if !strings.EqualFold(s.Name, o.Name) || s.InstanceRole != o.InstanceRole || len(s.Databases) != len(o.Databases) {
+	if !strings.EqualFold(s.Name, o.Name) || len(s.Databases) != len(o.Databases) {
 		return false
 	}
 	for i := range s.Databases {

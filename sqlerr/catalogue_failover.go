@@ -7,6 +7,7 @@ var failoverMessages = map[int32]entry{
 	35250: {16, "The connection to the primary replica is not active. The command cannot be processed."},
 	41122: {16, "Cannot failover availability group '%s' to this instance of SQL Server. The local availability replica is already the primary replica of the availability group. To failover this availability group to another instance of SQL Server, run the failover command on that instance of SQL Server. If the local server instance is intended to host the primary replica of the availability group, then no action is required."},
 	41142: {16, "The availability replica for availability group '%s' on this instance of SQL Server cannot become the primary replica. One or more databases are not synchronized or have not joined the availability group."},
+	41965: {16, "The role of the managed instance in link '%s' is %s already."},
 	47511: {16, "The availability group '%s' is not a link to a managed instance. Only the distributed availability group of a link can be failed over with this command."},
 	47512: {16, "The availability group '%s' cannot be changed while its failover is in progress. Wait until the failover is over, then run the command again."},
 	47513: {16, "A failover of link '%s' is in progress already. Wait until it is over; sys.dm_hadr_availability_replica_states shows the roles."},
