@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"linkspan/hadr/agcore"
-	"linkspan/lsn"
 	"linkspan/sqlerr"
 )
 
@@ -85,28 +84,24 @@ func (m *Manager) alter(ctx context.Context, c agcore.Change) ([]*agcore.Group, 
 	return changed, nil
 }
 
-// DropGroup is DROP AVAILABILITY GROUP, of either kind. On a SQL Server databases stay as they are, online; on a managed
-// instance a distributed group is a link, and DropLink says what becomes of its copy. Error: 15151.
+// DropGroup is DROP AVAILABILITY GROUP, of either kind. A link is dropped on each side by itself: a whole copy becomes an
+// ordinary database, online and read-write, and a primary that took no writers for the link's sake takes them again. Error:
+// 15151.
 func (m *Manager) DropGroup(ctx context.Context, name string) error {
-	if g := m.group(name); g != nil && g.Distributed && m.opts.Managed {
+	if g := m.group(name); g != nil && g.Distributed {
 		return m.DropLink(ctx, name)
 	}
 	m.write.Lock()
+	defer m.write.Unlock()
 	next := agcore.Config{Groups: m.groups()}
 	g, err := next.Drop(name)
 	if err == nil {
 		err = m.remove(ctx, g)
 	}
-	m.write.Unlock()
-	if err != nil {
-		return err
+	if err == nil {
+		m.opts.Log.Info("availability group dropped", "group", g.Name)
 	}
-	if l := m.link(g.Name); l != nil {
-		l.drop()
-		m.hold(g, lsn.Max)
-	}
-	m.opts.Log.Info("availability group dropped", "group", g.Name)
-	return nil
+	return err
 }
 
 // Member tells whether a database is in a group, and its ids for sys.databases (replica_id, group_database_id).

@@ -181,10 +181,20 @@ func (n *node) logs(text string) bool {
 
 func (n *node) options(name string) storage.Options {
 	if n.real != "" {
-		return storage.Options{Dir: filepath.Join(n.real, strings.ToLower(name)), Name: name, Retain: func() lsn.LSN { return n.Retain(name) }}
+		return n.replicated(name, storage.Options{Dir: filepath.Join(n.real, strings.ToLower(name)), Name: name})
 	}
-	return storage.Options{FS: n.disk, Dir: filepath.Join("/", strings.ToLower(name)), Name: name, SegmentBytes: 256 << 10,
-		Retain: func() lsn.LSN { return n.Retain(name) }}
+	return n.replicated(name, storage.Options{FS: n.disk, Dir: filepath.Join("/", strings.ToLower(name)), Name: name, SegmentBytes: 256 << 10})
+}
+
+// replicated adds what the manager says of a database.
+func (n *node) replicated(name string, o storage.Options) storage.Options {
+	o.Retain = func() lsn.LSN { return n.Retain(name) }
+	o.Harden = func(ctx context.Context, at lsn.LSN) error { return n.Harden(ctx, name, at) }
+	o.Fenced = func(c []storage.Control) bool { return n.Fenced(name, c) }
+	if os.Getenv("HADR_TEST_LOG") != "" {
+		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", n.name)
+	}
+	return o
 }
 
 func (n *node) find(name string) *database {

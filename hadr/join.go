@@ -8,6 +8,7 @@ import (
 
 	"linkspan/hadr/agcore"
 	"linkspan/hadr/hadrwire"
+	"linkspan/lsn"
 	"linkspan/sqlerr"
 )
 
@@ -157,9 +158,10 @@ func (m *Manager) forget(l *link) {
 	}
 }
 
-// forgetGroups removes a link's groups; our own group stays while other links use it. The caller holds write.
+// forgetGroups removes a link's groups. On side 1 the local group stays, which the link was put on; on side 2 it came with
+// the link, and stays while other links use it. The caller holds write.
 func (m *Manager) forgetGroups(ctx context.Context, g *agcore.Group) error {
-	if own := m.group(g.Member(true).Name); own != nil {
+	if own := m.group(g.Member(true).Name); own != nil && m.opts.Managed && sideOf(g) == agcore.Side2 {
 		own = own.Clone()
 		own.Databases = slices.DeleteFunc(own.Databases, func(d agcore.Database) bool { return g.Database(d.Name) != nil })
 		if len(own.Databases) == 0 {
@@ -175,11 +177,12 @@ func (m *Manager) forgetGroups(ctx context.Context, g *agcore.Group) error {
 			m.mu.Unlock()
 		}
 	}
+	m.hold(g, lsn.Max)
 	return m.remove(ctx, g)
 }
 
-// DropLink ends a link on the managed instance. A whole copy becomes an ordinary database, ONLINE and read-write; one
-// that is still being seeded is discarded. Error: 15151.
+// DropLink ends a link on this side. A whole copy becomes an ordinary database, ONLINE and read-write; one that is still
+// being seeded is discarded; a primary stays one, and writers that waited for the link are let in. Error: 15151.
 func (m *Manager) DropLink(ctx context.Context, name string) error {
 	g := m.group(name)
 	l := m.link(name)
@@ -188,10 +191,15 @@ func (m *Manager) DropLink(ctx context.Context, name string) error {
 		m.forget(l)
 		return nil
 	}
-	if g == nil || !g.Distributed || g.Role != agcore.Secondary {
+	if g == nil || !g.Distributed {
 		return sqlerr.New(15151, "drop", "availability group", name)
 	}
-	if err := m.edit(ctx, g.Name, func(g *agcore.Group) { g.Link.Dropping = true }); err != nil {
+	if err := m.edit(ctx, g.Name, func(g *agcore.Group) {
+		if g.Link == nil {
+			g.Link = new(agcore.LinkState)
+		}
+		g.Link.Dropping = true
+	}); err != nil {
 		return err
 	}
 	if l != nil {
@@ -205,8 +213,8 @@ func (m *Manager) DropLink(ctx context.Context, name string) error {
 	return m.finishDrop(ctx, g)
 }
 
-// finishDrop makes the copy independent, or discards it, and forgets the link; it may be done again after a crash at any
-// point. The caller holds write, and the link does not run.
+// finishDrop makes the database independent, or discards a copy that is not whole, and forgets the link; it may be done
+// again after a crash at any point. The caller holds write, and the link does not run.
 func (m *Manager) finishDrop(ctx context.Context, g *agcore.Group) error {
 	for _, d := range g.Databases {
 		if err := m.liberate(ctx, d.Name); err != nil {
@@ -225,6 +233,10 @@ func (m *Manager) liberate(ctx context.Context, database string) error {
 		return dbs.Discard(ctx, database)
 	}
 	db, release, err := dbs.Open(ctx, database)
+	if err != nil && !m.opts.Managed {
+		m.opts.Log.Warn("a database that cannot be opened leaves its link", "database", database, "error", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -232,9 +244,13 @@ func (m *Manager) liberate(ctx context.Context, database string) error {
 		defer release()
 	}
 	if db.IsReplica() {
+		dbs.Opening(database)
 		if err := db.Promote(ctx, db.Epoch()+1); err != nil {
 			return fmt.Errorf("promote: %w", err)
 		}
+	}
+	if err := db.CheckFence(ctx); err != nil {
+		return err
 	}
 	return dbs.Release(ctx, database)
 }

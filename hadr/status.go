@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"linkspan/hadr/agcore"
+	"linkspan/sqlerr"
 )
 
 // Links lists the links by name, on either side.
@@ -32,6 +33,23 @@ func (m *Manager) Link(name string) (LinkStatus, bool) {
 		return LinkStatus{}, false
 	}
 	return l.status(), true
+}
+
+// LossMessage tells what the last forced failover left out, 58014, or what of it was taken back and kept, 58015; nil when
+// there was none.
+func (s *LinkStatus) LossMessage() *sqlerr.Error {
+	switch x := s.Loss; {
+	case x == nil:
+		return nil
+	case x.Measured:
+		file := x.File
+		if file == "" {
+			file = "no file"
+		}
+		return sqlerr.New(58015, s.Spec.Database, s.Spec.Name, x.Fork, x.Tail, x.Rows, x.Tables, file)
+	default:
+		return sqlerr.New(58014, s.Spec.Name, s.Spec.Database, x.Epoch, x.End, x.Peer)
+	}
 }
 
 func (l *link) status() LinkStatus {
