@@ -18,12 +18,12 @@ import (
 // sys.endpoints, sys.tcp_endpoints, sys.database_mirroring_endpoints, sys.availability_groups,
 // sys.availability_replicas, sys.availability_databases_cluster, sys.dm_hadr_availability_group_states,
 // sys.dm_hadr_availability_replica_states, sys.dm_hadr_database_replica_states, sys.dm_hadr_automatic_seeding,
-// sys.dm_hadr_physical_seeding_stats and sys.dm_linkspan_certificates.
+// sys.dm_hadr_physical_seeding_stats, sys.dm_linkspan_certificates and sys.dm_linkspan_links.
 func (m *Manager) Views() []rel.View {
 	return []rel.View{
 		m.viewCertificates(), m.viewLinkCertificates(), m.viewSymmetricKeys(), m.viewEndpoints(), m.viewTCPEndpoints(), m.viewMirroringEndpoints(),
 		m.viewGroups(), m.viewReplicas(), m.viewClusterDatabases(), m.viewGroupStates(), m.viewReplicaStates(), m.viewDatabaseStates(),
-		m.viewAutomaticSeeding(), m.viewPhysicalSeeding(),
+		m.viewAutomaticSeeding(), m.viewPhysicalSeeding(), m.viewLinks(),
 	}
 }
 
