@@ -24,7 +24,7 @@ var ladder = [][]string{
 	3:  {"backup", "catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
 	4:  {"hadr", "hadr/seeding", "rescue"},
 	5:  {"instance", "link"},
-	6:  {"tdsserver", "arm"},
+	6:  {"tdsserver", "arm", "doctor"},
 	7:  {"daemon"},
 	8:  {"demo"},
 	9:  {"cli"},
