@@ -28,7 +28,12 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 			return nil
 		}
 		return a.in.hadr.DropEndpoint(ctx, s.Name)
-	case *ast.CreateGroup, *ast.AlterGroup, *ast.AlterDatabase, *ast.DropDatabase:
+	case *ast.AlterGroup:
+		if changesRoles(s) {
+			return a.in.changeRoles(ctx, s, out)
+		}
+		return a.member(ctx, c, s, out)
+	case *ast.CreateGroup, *ast.AlterDatabase, *ast.DropDatabase:
 		return a.member(ctx, c, s, out)
 	case *ast.DropGroup:
 		return a.in.hadr.DropGroup(ctx, s.Name)

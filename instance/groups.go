@@ -40,10 +40,6 @@ func (in *Instance) alterGroup(ctx context.Context, s *ast.AlterGroup) error {
 	c := agcore.Change{Name: s.Name}
 	switch s.Verb {
 	case "SET":
-		if s.Options.Role != "" {
-			c.Unsupported = "SET (ROLE = SECONDARY)"
-			break
-		}
 		o := optionSpec(s.Options)
 		c.Set = &o
 	case "ADD DATABASE":
@@ -61,6 +57,31 @@ func (in *Instance) alterGroup(ctx context.Context, s *ast.AlterGroup) error {
 		c.Unsupported = s.Verb
 	}
 	return in.hadr.AlterGroup(ctx, c)
+}
+
+// changesRoles tells the forms of ALTER AVAILABILITY GROUP that say who is primary: they take their time.
+func changesRoles(s *ast.AlterGroup) bool {
+	return s.Verb == "FAILOVER" || s.Verb == "FORCE_FAILOVER_ALLOW_DATA_LOSS" || s.Verb == "SET" && s.Options.Role != ""
+}
+
+// changeRoles runs them, and tells what a forced failover left out as far as that is known.
+func (in *Instance) changeRoles(ctx context.Context, s *ast.AlterGroup, out sqlapi.ResultSink) error {
+	change := in.hadr.Failover
+	switch {
+	case s.Verb == "FORCE_FAILOVER_ALLOW_DATA_LOSS":
+		change = in.hadr.ForceFailover
+	case s.Verb == "SET":
+		change = in.hadr.SetRoleSecondary
+	}
+	before, _ := in.hadr.Link(s.Name)
+	if err := change(ctx, s.Name); err != nil {
+		return err
+	}
+	after, _ := in.hadr.Link(s.Name)
+	if m := after.LossMessage(); m != nil && s.Verb != "FAILOVER" && (before.Loss == nil || *before.Loss != *after.Loss) {
+		return out.Message(m)
+	}
+	return nil
 }
 
 func names(ids []ast.Ident) []string {
