@@ -24,8 +24,28 @@ type moved struct {
 	commitTime time.Time
 	// pending is the bytes received and not yet visible.
 	pending int64
+	// waiting is what was received and is not visible: when, by our own clock, in steps of waitStep at least.
+	waiting []arrival
 	// sendRate and redoRate are smoothed, in bytes a second.
 	sendRate, redoRate rate
+}
+
+// arrival is that log up to an LSN was received at a time.
+type arrival struct {
+	last lsn.LSN
+	at   time.Time
+}
+
+// waitStep is how exactly waiting is known, and so bounds how long it gets.
+const waitStep = time.Second
+
+// lag is how long the oldest log that was received and is not visible has been here. The source's clock has no part in it:
+// it may be wrong, or ours.
+func (m *moved) lag(now time.Time) int64 {
+	if len(m.waiting) == 0 {
+		return 0
+	}
+	return max(0, int64(now.Sub(m.waiting[0].at).Seconds()))
 }
 
 // rate is a smoothed rate of bytes.
@@ -77,6 +97,11 @@ func (m *movement) received(at lsn.LSN, now time.Time, n int) {
 	defer m.mu.Unlock()
 	m.m.receivedLSN, m.m.receivedAt = at, now
 	m.m.pending += int64(n)
+	if k := len(m.m.waiting); k > 0 && now.Sub(m.m.waiting[k-1].at) < waitStep {
+		m.m.waiting[k-1].last = at
+	} else {
+		m.m.waiting = append(m.m.waiting, arrival{at, now})
+	}
 }
 
 func (m *movement) hardened(at lsn.LSN, now time.Time) {
@@ -90,6 +115,13 @@ func (m *movement) redoneBytes(at lsn.LSN, committed, now time.Time, n int) {
 	defer m.mu.Unlock()
 	m.m.redoneLSN, m.m.commitTime, m.m.redoneAt = at, committed, now
 	m.m.pending = max(0, m.m.pending-int64(n))
+	shown := 0
+	for shown < len(m.m.waiting) && !at.Less(m.m.waiting[shown].last) {
+		shown++
+	}
+	if shown > 0 {
+		m.m.waiting = append([]arrival(nil), m.m.waiting[shown:]...) // a reader may hold the old ones
+	}
 	m.m.redoRate.add(now, n)
 }
 
@@ -98,6 +130,7 @@ func (m *movement) begin(hardened, published lsn.LSN, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.m.receivedLSN, m.m.hardenedLSN, m.m.redoneLSN, m.m.pending = hardened, hardened, published, 0
+	m.m.waiting = nil
 	for _, at := range [...]*time.Time{&m.m.receivedAt, &m.m.hardenedAt, &m.m.redoneAt} {
 		if at.IsZero() {
 			*at = now

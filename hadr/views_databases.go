@@ -79,7 +79,7 @@ func (m *Manager) fillDatabase(ctx context.Context, r *databaseRow) {
 		r.own, r.sync = true, l.snap.Load().sync
 		r.hardenedLSN, r.redoneLSN = db.Hardened(), db.Published()
 		r.end, r.committed, r.sentLSN, r.sentAt = db.Appended(), db.Published(), lsn.Zero, time.Time{}
-		r.lag = lagOf(r.commitTime, r.redoneLSN.Less(r.receivedLSN), m.now())
+		r.lag = r.moved.lag(m.now())
 		if !r.g.Distributed && r.sync == agcore.Synchronizing {
 			r.sync = agcore.Synchronized // our own group has this one copy
 		}
