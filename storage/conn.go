@@ -22,7 +22,9 @@ type Conn struct {
 	guard *logvfs.Guard
 	// generation is that of the connections when it was opened: an older one is not used again.
 	generation int64
-	stmts      map[string]*cachedStmt
+	// at is the version it is pinned at for its life, or nil.
+	at    *logvfs.Version
+	stmts map[string]*cachedStmt
 	// used are the cached statements handed out since the connection was borrowed, extra those that were busy.
 	used     []*cachedStmt
 	extra    []*sqlite3.Stmt

@@ -25,6 +25,9 @@ type connections struct {
 	vfs  *logvfs.VFS
 	next atomic.Int64
 
+	// hold is held for writing while the database is rewound: a connection made then would be of neither state.
+	hold sync.RWMutex
+
 	mu   sync.Mutex // protects the rest
 	idle []*Conn
 	// writer is nil until the first turn and after an error; only the turn's owner uses it.
@@ -51,7 +54,7 @@ func (p *connections) open(db *DB) error {
 	if db.replica.Load() {
 		return nil
 	}
-	c, err := p.connect(true)
+	c, err := p.connect(true, nil)
 	if err != nil {
 		vfs.Unregister(p.name)
 		return err
@@ -69,8 +72,8 @@ const settings = "PRAGMA page_size = 8192; PRAGMA synchronous = OFF; PRAGMA temp
 // (TOOBIG) and nothing else.
 const maxValue = 32 << 20
 
-// connect opens a connection.
-func (p *connections) connect(writer bool) (*Conn, error) {
+// connect opens a connection: to the version when one is given, otherwise to what is newest.
+func (p *connections) connect(writer bool, at *logvfs.Version) (*Conn, error) {
 	path, flags, set := fmt.Sprintf("/reader-%d", p.next.Add(1)), sqlite3.OPEN_READONLY, p.db.mem.o.ReaderCache
 	if writer {
 		path, flags, set = fmt.Sprintf("%s-%d", logvfs.WriterName, p.next.Add(1)), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE, p.db.mem.o.WriterCache
@@ -80,7 +83,7 @@ func (p *connections) connect(writer bool) (*Conn, error) {
 		return nil, fmt.Errorf("open connection: %w", err)
 	}
 	p.mu.Lock()
-	c := &Conn{Conn: s, db: p.db, guard: &logvfs.Guard{Writer: writer}, stmts: map[string]*cachedStmt{}, generation: p.generation}
+	c := &Conn{Conn: s, db: p.db, guard: &logvfs.Guard{Writer: writer}, stmts: map[string]*cachedStmt{}, generation: p.generation, at: at}
 	p.mu.Unlock()
 	if err := p.prepare(c, path, fmt.Sprintf(settings, set/1024), writer); err != nil {
 		return nil, errors.Join(fmt.Errorf("open connection: %w", err), c.close())
@@ -92,6 +95,9 @@ func (p *connections) prepare(c *Conn, path, set string, writer bool) error {
 	var err error
 	if c.file, err = p.vfs.File(path); err != nil {
 		return err
+	}
+	if c.at != nil {
+		c.file.Fix(c.at)
 	}
 	if err := c.Exec(set); err != nil {
 		return err
@@ -135,6 +141,8 @@ func (db *DB) Reader(ctx context.Context) (*Conn, error) {
 }
 
 func (p *connections) take(ctx context.Context) (*Conn, error) {
+	p.hold.RLock()
+	defer p.hold.RUnlock()
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -150,7 +158,7 @@ func (p *connections) take(ctx context.Context) (*Conn, error) {
 	p.mu.Unlock()
 	if c == nil {
 		var err error
-		if c, err = p.connect(false); err != nil {
+		if c, err = p.connect(false, nil); err != nil {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.cameBack()
@@ -174,7 +182,7 @@ func (p *connections) cameBack() {
 // giveBack takes a read connection back, to keep it when it is fit.
 func (p *connections) giveBack(c *Conn, fit bool) {
 	p.mu.Lock()
-	keep := fit && !p.closed && c.generation == p.generation && len(p.idle) < p.db.o.IdleReaders
+	keep := fit && c.at == nil && !p.closed && c.generation == p.generation && len(p.idle) < p.db.o.IdleReaders
 	if keep {
 		p.idle = append(p.idle, c)
 		p.cameBack()
@@ -185,6 +193,9 @@ func (p *connections) giveBack(c *Conn, fit bool) {
 	}
 	if err := c.close(); err != nil {
 		p.db.log.Warn("connection did not close", "database", p.db.o.Name, "error", err)
+	}
+	if c.at != nil {
+		p.db.vers.unpin(c.at)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

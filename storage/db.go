@@ -213,7 +213,7 @@ func (db *DB) settle() error {
 		return err
 	}
 	if db.o.Harden == nil && !db.replica.Load() {
-		db.marks.publish(db.marks.durableVersion())
+		db.marks.publish(db.marks.durableVersion(), db.marks.generation())
 	}
 	return nil
 }

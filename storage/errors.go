@@ -21,6 +21,8 @@ var (
 	ErrDamaged = errors.New("damaged")
 	// ErrLogGone: the log asked for was removed by a checkpoint.
 	ErrLogGone = errors.New("log is no longer held")
+	// ErrRewound: what was read, or committed, was taken back by Rewind.
+	ErrRewound = errors.New("the database was taken back to an earlier LSN")
 	// ErrDigest: two copies differ at one LSN.
 	ErrDigest = errors.New("digests differ")
 	// ErrGap: the log offered to a replica does not continue its own.

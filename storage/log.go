@@ -270,6 +270,24 @@ func (l *logFile) trim(upTo lsn.LSN) error {
 	return nil
 }
 
+// adopt makes the tail's end, in the file of that many bytes, the place to append to.
+func (l *logFile) adopt(tail *logTail, f fsx.File, size int64) {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.segs, l.cur, l.vlf, l.off, l.prev, l.safe, l.size = tail.segs, f, tail.end.VLF, tail.end.Offset, tail.last, tail.last, size
+}
+
+// release closes the present segment, before the files change.
+func (l *logFile) release() error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	f := l.cur
+	l.cur = nil
+	return f.Close()
+}
+
 // fill leaves no room in the present segment: what is appended next begins another.
 func (l *logFile) fill() {
 	l.mu.Lock()

@@ -110,10 +110,13 @@ func (db *DB) findIn(s segment, at lsn.LSN) (logvfs.Position, error) {
 func (r *LogReader) Next(ctx context.Context, maxBytes int) (Batch, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(r.ctx, func() { cancel(errReaderClosed) })()
+	defer context.AfterFunc(r.ctx, func() { cancel(context.Cause(r.ctx)) })()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b, err := r.next(ctx, maxBytes)
+	if r.ctx.Err() != nil { // what was read may have been taken back
+		b, err = Batch{}, context.Cause(r.ctx)
+	}
 	return b, r.db.wrap("read the log of", err)
 }
 

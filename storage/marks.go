@@ -20,6 +20,8 @@ type watermarks struct {
 	published *logvfs.Version
 	epoch     uint32
 	err       error
+	// rewinds counts: what was seen before one is not to be made true after it.
+	rewinds int64
 	// changed is closed when any of these moves, if somebody waits.
 	changed chan struct{}
 	// moved wakes the flusher.
@@ -106,10 +108,29 @@ func (m *watermarks) append(v *logvfs.Version, durable, published bool) {
 	}
 }
 
-// harden moves durable to v, and published with it if asked.
-func (m *watermarks) harden(v *logvfs.Version, published bool) {
+// generation is the number of rewinds.
+func (m *watermarks) generation() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.rewinds
+}
+
+// rewound makes v the only version there is.
+func (m *watermarks) rewound(v *logvfs.Version, epoch uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.appended, m.durable, m.published, m.epoch = v, v, v, epoch
+	m.rewinds++
+	m.wake()
+}
+
+// harden moves durable to v, and published with it if asked, unless there was a rewind since that generation.
+func (m *watermarks) harden(v *logvfs.Version, published bool, generation int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rewinds != generation {
+		return
+	}
 	if m.durable.LSN.Less(v.LSN) {
 		m.durable = v
 	}
@@ -119,11 +140,11 @@ func (m *watermarks) harden(v *logvfs.Version, published bool) {
 	m.wake()
 }
 
-// publish moves published to v.
-func (m *watermarks) publish(v *logvfs.Version) {
+// publish moves published to v, unless there was a rewind since that generation.
+func (m *watermarks) publish(v *logvfs.Version, generation int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.published.LSN.Less(v.LSN) {
+	if m.rewinds == generation && m.published.LSN.Less(v.LSN) {
 		m.published = v
 		m.wake()
 	}
@@ -188,14 +209,25 @@ func (db *DB) Digest() (lsn.LSN, Digest) {
 }
 
 // WaitHardened returns when the commit is durable here and by Options.Harden, hence visible to new readers. Only then
-// may it be acknowledged.
+// may it be acknowledged. ErrRewound when the commit was taken back.
 func (db *DB) WaitHardened(ctx context.Context, at lsn.LSN) error {
 	return db.wrap("harden commit in", db.waitHardened(ctx, at))
 }
 
 func (db *DB) waitHardened(ctx context.Context, at lsn.LSN) error {
 	m := &db.marks
-	return m.until(ctx, func() bool { return !m.durable.LSN.Less(at) && !m.published.LSN.Less(at) })
+	first, lost := int64(-1), false
+	err := m.until(ctx, func() bool {
+		if first < 0 {
+			first, lost = m.rewinds, m.rewinds > 0 && m.appended.LSN.Less(at)
+		}
+		lost = lost || m.rewinds != first
+		return lost || !m.durable.LSN.Less(at) && !m.published.LSN.Less(at)
+	})
+	if lost {
+		return fmt.Errorf("%w, and with it the commit %s", ErrRewound, at)
+	}
+	return err
 }
 
 // WaitDurable returns when the commit is durable here, whatever others say. A replica acknowledges with it.
@@ -238,7 +270,7 @@ func (db *DB) flushLoop(ctx context.Context) {
 func (db *DB) flushOnce() error {
 	m := &db.marks
 	m.mu.Lock()
-	v, done, err := m.appended, m.durable == m.appended, m.err
+	v, done, err, generation := m.appended, m.durable == m.appended, m.err, m.rewinds
 	m.mu.Unlock()
 	if done || err != nil {
 		return err
@@ -248,7 +280,7 @@ func (db *DB) flushOnce() error {
 		m.fail(err)
 		return err
 	}
-	m.harden(v, db.o.Harden == nil && !db.replica.Load())
+	m.harden(v, db.o.Harden == nil && !db.replica.Load(), generation)
 	return nil
 }
 
@@ -257,8 +289,9 @@ func (db *DB) hardenLoop(ctx context.Context) {
 	m := &db.marks
 	for {
 		var v *logvfs.Version
+		var generation int64
 		err := m.until(ctx, func() bool {
-			v = m.durable
+			v, generation = m.durable, m.rewinds
 			return !db.replica.Load() && m.published.LSN.Less(v.LSN)
 		})
 		if err == nil {
@@ -266,7 +299,7 @@ func (db *DB) hardenLoop(ctx context.Context) {
 		}
 		switch {
 		case err == nil:
-			m.publish(v)
+			m.publish(v, generation)
 			continue
 		case ctx.Err() != nil || db.Err() != nil:
 			return

@@ -49,18 +49,23 @@ type meta struct {
 	fromLSN lsn.LSN
 	// nextPage is where a seeding continues.
 	nextPage uint32
-	// controls are the latest control record of each kind at or before at.
+	// controls are the latest control record of each kind at or before at, and some that were that earlier.
 	controls []Control
+	// rewind is the commit that the database is being taken back to, and phase how far that has come.
+	rewind lsn.LSN
+	phase  phase
 }
 
 const (
-	metaName     = "meta"
-	metaMagic    = "LSPNMETA"
-	metaSlot     = 64 << 10
-	metaFixed    = 160
-	maxControls  = 8
-	metaVersion  = 1
-	controlFixed = lsn.EncodedSize + 4 + 2 + 4
+	metaName    = "meta"
+	metaMagic   = "LSPNMETA"
+	metaSlot    = 64 << 10
+	metaFixed   = 160
+	maxControls = 8
+	metaVersion = 1
+	// metaRewinding is the version of a state with a rewind under way: earlier programs must not open it.
+	metaRewinding = 2
+	controlFixed  = lsn.EncodedSize + 4 + 2 + 4
 )
 
 func (m *meta) encode() []byte {
@@ -68,6 +73,9 @@ func (m *meta) encode() []byte {
 	b := make([]byte, metaFixed, metaSlot)
 	copy(b[8:], metaMagic)
 	le.PutUint16(b[16:], metaVersion)
+	if m.phase != 0 {
+		le.PutUint16(b[16:], metaRewinding)
+	}
 	b[18], b[19] = byte(m.role), byte(len(m.controls))
 	le.PutUint32(b[20:], m.epoch)
 	le.PutUint64(b[24:], m.gen)
@@ -84,6 +92,8 @@ func (m *meta) encode() []byte {
 	le.PutUint64(b[124:], uint64(m.from.Offset))
 	le.PutUint32(b[132:], m.nextPage)
 	m.fromLSN.AppendTo(b[136:136])
+	m.rewind.AppendTo(b[146:146])
+	b[156] = byte(m.phase)
 	for _, c := range m.controls {
 		b = c.LSN.AppendTo(b)
 		b = le.AppendUint32(b, c.Epoch)
@@ -105,8 +115,8 @@ func decodeMeta(b []byte) (*meta, error) {
 	if n < metaFixed || n > len(b) || crc32.Checksum(b[4:n], crc32.MakeTable(crc32.Castagnoli)) != le.Uint32(b) {
 		return nil, errors.New("checksum is wrong")
 	}
-	if v := le.Uint16(b[16:]); v != metaVersion {
-		return nil, fmt.Errorf("format version %d, this program reads %d", v, metaVersion)
+	if v := le.Uint16(b[16:]); v != metaVersion && v != metaRewinding {
+		return nil, fmt.Errorf("format version %d, this program reads %d", v, metaRewinding)
 	}
 	m := &meta{
 		role: role(b[18]), epoch: le.Uint32(b[20:]), gen: le.Uint64(b[24:]), id: Identity(b[32:48]),
@@ -119,6 +129,8 @@ func decodeMeta(b []byte) (*meta, error) {
 	m.at, _ = lsn.Decode(b[48:])
 	m.until, _ = lsn.Decode(b[100:])
 	m.fromLSN, _ = lsn.Decode(b[136:])
+	m.rewind, _ = lsn.Decode(b[146:])
+	m.phase = phase(b[156])
 	return m, m.decodeControls(b[metaFixed:n], int(b[19]))
 }
 

@@ -91,38 +91,44 @@ func (db *DB) recover(ctx context.Context) error {
 		return fmt.Errorf("redo the last checkpoint: %w", err)
 	}
 	db.meta.cur = m // what the base file is now; the next checkpoint commits it
-	db.replica.Store(m.role == roleReplica)
-	db.ckptAt.Store(&m.at)
-	db.base.pages.Store(m.pages)
 	db.base.digest = m.digest
-	for _, c := range m.controls {
-		if err := db.keepControl(c, false); err != nil {
-			return err
-		}
+	if err := db.finishRewind(); err != nil {
+		return fmt.Errorf("finish the rewind to %s: %w", m.rewind, err)
 	}
-	tail, err := findTail(db.o.FS, db.o.Dir, m, readMark(db.o.FS, db.o.Dir))
+	v, tail, err := db.reload(ctx)
 	if err != nil {
 		return err
 	}
-	if tail.last.Less(m.until) {
-		return fmt.Errorf("%w: the log ends at %s, but the base file has pages up to %s", ErrDamaged, tail.last, m.until)
-	}
-	from := &logvfs.Version{LSN: m.at, End: m.end, Epoch: m.epoch, Time: m.time, Pages: m.pages, Digest: m.digest}
-	from.WithPages(logvfs.NewBuilder(nil).Version(&logvfs.Version{}))
-	v, err := db.replay(ctx, from, tail)
-	if err != nil {
-		return err
-	}
-	db.marks.init(v, max(m.epoch, v.Epoch))
+	db.marks.init(v, max(db.meta.cur.epoch, v.Epoch))
 	if tail.torn != "" {
 		db.log.Warn("a torn end of the log was cut", "database", db.o.Name, "segment", tail.end.VLF, "offset", tail.end.Offset, "reason", tail.torn)
 	}
 	return db.continueLog(tail)
 }
 
+// reload makes the newest version from the base file, whose state is in place, and the log.
+func (db *DB) reload(ctx context.Context) (*logvfs.Version, *logTail, error) {
+	m := db.meta.state()
+	db.replica.Store(m.role == roleReplica)
+	db.ckptAt.Store(&m.at)
+	db.base.pages.Store(m.pages)
+	db.loadControls(m.controls)
+	tail, err := findTail(db.o.FS, db.o.Dir, m, readMark(db.o.FS, db.o.Dir))
+	if err != nil {
+		return nil, nil, err
+	}
+	if tail.last.Less(m.until) {
+		return nil, nil, fmt.Errorf("%w: the log ends at %s, but the base file has pages up to %s", ErrDamaged, tail.last, m.until)
+	}
+	from := &logvfs.Version{LSN: m.at, End: m.end, Epoch: m.epoch, Time: m.time, Pages: m.pages, Digest: m.digest}
+	from.WithPages(logvfs.NewBuilder(nil).Version(&logvfs.Version{}))
+	v, err := db.replay(ctx, from, tail)
+	return v, tail, err
+}
+
 // replay applies the log after from up to the tail.
 func (db *DB) replay(ctx context.Context, from *logvfs.Version, tail *logTail) (*logvfs.Version, error) {
-	v, a := from, newApplier(db.base, from, db.meta.cur.until)
+	v, a := from, newApplier(db.base, from, db.meta.state().until)
 	var pending int64
 	began := db.o.Clock.Now()
 	err := tail.each(db.o.FS, db.o.Dir, from, func(h *pagelog.Header, body []byte, end logvfs.Position) error {
@@ -194,11 +200,12 @@ func (db *DB) continueLog(tail *logTail) error {
 	if err != nil {
 		return err
 	}
-	l := db.wal
-	l.segs, l.cur, l.vlf, l.off, l.prev, l.safe = tail.segs, f, tail.end.VLF, tail.end.Offset, tail.last, tail.last
-	if l.size, err = f.Size(); err != nil {
-		return err
+	size, err := f.Size()
+	if err != nil {
+		return errors.Join(err, f.Close())
 	}
+	l := db.wal
+	l.adopt(tail, f, size)
 	if err := f.Truncate(l.off); err != nil { // whatever follows must never be taken for records
 		return fmt.Errorf("cut log segment %d at %d: %w", l.vlf, l.off, err)
 	}

@@ -207,6 +207,7 @@ func (db *DB) Publish(upTo lsn.LSN, expected Digest) error {
 	if !db.replica.Load() {
 		return db.wrap("publish in", ErrNotReplica)
 	}
+	generation := db.marks.generation()
 	db.replicaMu.Lock()
 	n := 0
 	for n < len(db.rep.pending) && !upTo.Less(db.rep.pending[n].LSN) {
@@ -223,6 +224,6 @@ func (db *DB) Publish(upTo lsn.LSN, expected Digest) error {
 		db.marks.fail(err)
 		return db.wrap("publish in", err)
 	}
-	db.marks.publish(v)
+	db.marks.publish(v, generation)
 	return nil
 }

@@ -51,7 +51,7 @@ func (db *DB) promote(epoch uint32) error {
 	db.replicaMu.Unlock()
 	db.replica.Store(false)
 	db.fence.set(db.askFence())
-	db.marks.publish(v)
+	db.marks.publish(v, db.marks.generation())
 	return db.marks.setEpoch(epoch)
 }
 

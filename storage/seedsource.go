@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"linkspan/lsn"
 	"linkspan/sqlerr"
@@ -46,6 +47,8 @@ type Chunk struct {
 type SeedSource struct {
 	db     *DB
 	header SeedHeader
+	// ended is set when the database was rewound.
+	ended atomic.Bool
 }
 
 // SeedSource starts a seeding.
@@ -60,7 +63,7 @@ func (db *DB) SeedSource(ctx context.Context) (*SeedSource, error) {
 			return nil, err
 		}
 	}
-	s.header = SeedHeader{ID: db.ID(), Epoch: v.Epoch, Pages: v.Pages, LogFrom: v.LSN, LogOffset: v.End.Offset, LogTime: v.Time, Controls: db.controlsUpTo(v.LSN)}
+	s.header = SeedHeader{ID: db.ID(), Epoch: v.Epoch, Pages: v.Pages, LogFrom: v.LSN, LogOffset: v.End.Offset, LogTime: v.Time, Controls: latestControls(db.controlsUpTo(v.LSN))}
 	for _, seg := range db.wal.segments() {
 		if seg.vlf == v.LSN.VLF {
 			s.header.LogPrev = seg.prev
@@ -110,6 +113,9 @@ func (s *SeedSource) ReadChunk(ctx context.Context, first uint32, n int) (Chunk,
 			return Chunk{}, s.db.wrap("seed from", err)
 		}
 		c.Pages = append(c.Pages, p.Data[:]...)
+		if s.ended.Load() {
+			return Chunk{}, s.db.wrap("seed from", ErrRewound)
+		}
 		c.LSNs = append(c.LSNs, p.LSN)
 		c.Hashes = append(c.Hashes, p.Hash)
 	}

@@ -63,7 +63,7 @@ func (p *connections) writing() (*Conn, error) {
 	if c != nil {
 		return c, nil
 	}
-	c, err := p.connect(true)
+	c, err := p.connect(true, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
@@ -30,6 +31,10 @@ type File struct {
 	size  uint32
 	// fault is the last error that SQLite was given as a code only.
 	fault error
+	// fixed is the version that every statement sees, when one was given.
+	fixed *Version
+	// retired is why the file is not to be read any more, or nil.
+	retired atomic.Pointer[error]
 	// committing is set by the connection's owner around COMMIT: SQLite also syncs after it has played a rollback back.
 	committing bool
 }
@@ -39,6 +44,32 @@ var ErrNoCommit = errors.New("a change outside a transaction")
 
 // AllowCommit says whether the next sync is a commit.
 func (f *File) AllowCommit(yes bool) { f.committing = yes }
+
+// Fix has the file show one version, which the caller keeps readable, whatever is published later. Call it BEFORE the
+// file is read.
+func (f *File) Fix(v *Version) { f.fixed = v }
+
+// pin begins to read a version, and unpin ends it.
+func (f *File) pin() *Version {
+	if f.fixed != nil {
+		return f.fixed
+	}
+	return f.v.o.Host.Pin(f.writer)
+}
+
+func (f *File) unpin(v *Version) {
+	if f.fixed == nil {
+		f.v.o.Host.Unpin(v)
+	}
+}
+
+// usable is the error of a file that was retired. Ask AFTER a page was read.
+func (f *File) usable() error {
+	if err := f.retired.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // fail keeps the error for Fault and gives SQLite its code.
 func (f *File) fail(err error, code sqlite3.ExtendedErrorCode) error {
@@ -69,6 +100,9 @@ func (f *File) load(no uint32) (*Page, error) {
 	if p == nil {
 		p, err = f.v.o.Host.Load(no, f.at.LSN)
 	}
+	if err := f.usable(); err != nil {
+		return nil, err
+	}
 	if f.at.Gone() {
 		return nil, f.v.o.VersionGone
 	}
@@ -78,8 +112,8 @@ func (f *File) load(no uint32) (*Page, error) {
 // ReadAt implements vfs.File.
 func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	if f.at == nil { // SQLite looks at the file's header before it takes a lock
-		f.at = f.v.o.Host.Pin(f.writer)
-		defer func() { f.v.o.Host.Unpin(f.at); f.at = nil }()
+		f.at = f.pin()
+		defer func() { f.unpin(f.at); f.at = nil }()
 	}
 	size, err := f.Size()
 	if err != nil {
@@ -175,8 +209,8 @@ func (f *File) Size() (int64, error) {
 	case f.at != nil:
 		return int64(f.at.Pages) * pageSize, nil
 	}
-	v := f.v.o.Host.Pin(f.writer)
-	defer f.v.o.Host.Unpin(v)
+	v := f.pin()
+	defer f.unpin(v)
 	return int64(v.Pages) * pageSize, nil
 }
 
@@ -222,8 +256,8 @@ func (f *File) shrink() {
 // repin moves to the version just committed: SQLite goes on reading under the same lock.
 func (f *File) repin() {
 	old := f.at
-	f.at = f.v.o.Host.Pin(f.writer)
-	f.v.o.Host.Unpin(old)
+	f.at = f.pin()
+	f.unpin(old)
 }
 
 // changes lists the pages that differ from the pinned version, in order.
@@ -284,8 +318,11 @@ func (f *File) Lock(l vfs.LockLevel) error {
 	if l >= vfs.LOCK_RESERVED && !f.writer {
 		return sqlite3.READONLY
 	}
+	if err := f.usable(); err != nil {
+		return f.fail(err, sqlite3.IOERR_LOCK)
+	}
 	if f.at == nil {
-		f.at = f.v.o.Host.Pin(f.writer)
+		f.at = f.pin()
 	}
 	f.lock = l
 	return nil
@@ -298,7 +335,7 @@ func (f *File) Unlock(l vfs.LockLevel) error {
 	}
 	f.dirty = nil
 	if l == vfs.LOCK_NONE && f.at != nil {
-		f.v.o.Host.Unpin(f.at)
+		f.unpin(f.at)
 		f.at = nil
 	}
 	f.lock = l

@@ -104,6 +104,16 @@ func (v *VFS) File(name string) (*File, error) {
 	return nil, fmt.Errorf("no database file is open by the name %s", name)
 }
 
+// Retire has every file that is open now fail with err from here on: what its connection has cached, and the versions
+// it reads, are not to be followed by what comes.
+func (v *VFS) Retire(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, f := range v.files {
+		f.retired.Store(&err)
+	}
+}
+
 // Open implements vfs.VFS.
 func (v *VFS) Open(name string, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	if flags&vfs.OPEN_MAIN_DB == 0 {
