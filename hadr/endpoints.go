@@ -311,7 +311,9 @@ func (m *Manager) EnsureManaged(ctx context.Context, port int) error {
 func (m *Manager) managedCertificate(ctx context.Context) (string, error) {
 	k, base := m.opts.Keeper, "Cert_"+m.opts.ShortName+"_endpoint"
 	if e, ok := m.Endpoint(); ok { // the one it was rotated to, perhaps
-		if c := k.ByName(e.Certificate); c != nil && k.CheckEndpoint(c) == nil {
+		c := k.ByName(e.Certificate)
+		// One that begins later was valid before: the clock is wrong, and nobody knows another certificate of ours.
+		if c != nil && (k.CheckEndpoint(c) == nil || m.now().Before(c.Start())) {
 			return c.Name, nil
 		}
 	}
