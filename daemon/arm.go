@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"linkspan/arm"
@@ -17,7 +16,6 @@ import (
 	"linkspan/instance"
 	"linkspan/internal/clock"
 	"linkspan/internal/fsx"
-	"linkspan/lsn"
 )
 
 func caFile(dir string) string { return filepath.Join(dir, arm.CAFile) }
@@ -149,12 +147,31 @@ func (a armAdapter) CreateLink(ctx context.Context, s armtypes.LinkSpec) error {
 		PartnerGroup: s.PartnerAG, OwnGroup: s.InstanceAG})
 }
 
-// SetReplicationMode implements arm.Links.
-func (a armAdapter) SetReplicationMode(_ context.Context, _, mode string) error {
-	if mode == armtypes.Async {
-		return nil
+// SetReplicationMode implements arm.Links: it is MODIFY AVAILABILITY GROUP ON for both groups.
+func (a armAdapter) SetReplicationMode(ctx context.Context, name, mode string) error {
+	l, ok := a.in.Replicas().Link(name)
+	if !ok {
+		return arm.ErrNotFound
 	}
-	return errors.New("replicationMode Sync is not supported yet: links commit asynchronously")
+	to := agcore.Asynchronous
+	if mode == armtypes.Sync {
+		to = agcore.Synchronous
+	}
+	return a.in.Replicas().AlterGroup(ctx, agcore.Change{Name: l.Spec.Name, ModifyMembers: []agcore.MemberSpec{
+		{Name: l.Spec.PartnerGroup, Mode: &to}, {Name: l.Spec.OwnGroup, Mode: &to}}})
+}
+
+// FailoverLink implements arm.Failover.
+func (a armAdapter) FailoverLink(ctx context.Context, name string, allowDataLoss bool) error {
+	if allowDataLoss {
+		return a.in.Replicas().ForceFailover(ctx, name)
+	}
+	return a.in.Replicas().RequestFailover(ctx, name)
+}
+
+// FollowLink implements arm.Failover.
+func (a armAdapter) FollowLink(ctx context.Context, name string) error {
+	return a.in.Replicas().SetRoleSecondary(ctx, name)
 }
 
 // DeleteLink implements arm.Links.
@@ -176,36 +193,4 @@ func (a armAdapter) Databases(context.Context) ([]arm.Database, error) {
 		out = append(out, arm.Database{Name: d.Name, Status: status, Collation: d.Collation, Created: d.Created})
 	}
 	return out, nil
-}
-
-// armLink shows a link's status in the API's words.
-func armLink(l hadr.LinkStatus) armtypes.Link {
-	db := armtypes.LinkDatabase{Name: l.Spec.Database, InstanceReplicaID: l.TargetReplicaID.String(), PartnerReplicaID: l.SourceReplicaID.String(),
-		ReplicaState: armtypes.CreatingLink, SynchronizationHealth: strings.ToUpper(l.Health.String()), ConnectedState: "DISCONNECTED",
-		LastHardenedLSN: decimal(l.Hardened), LastReceivedLSN: decimal(l.Hardened)}
-	if l.Connected {
-		db.ConnectedState = "CONNECTED"
-	}
-	if l.Phase == agcore.PhaseSynchronizing {
-		db.ReplicaState = armtypes.LinkSynchronizing
-	}
-	if l.LastError.Number != 0 {
-		db.MostRecentError = strconv.Itoa(int(l.LastError.Number))
-	}
-	if l.SeedBytes > 0 {
-		db.SeedingProgress = strconv.FormatInt(100*min(l.SeededBytes, l.SeedBytes)/l.SeedBytes, 10)
-	}
-	return armtypes.Link{
-		LinkSpec: armtypes.LinkSpec{Name: l.Spec.Name, InstanceRole: armtypes.Secondary, InstanceAG: l.Spec.OwnGroup, PartnerAG: l.Spec.PartnerGroup,
-			PartnerEndpoint: l.Spec.SourceEndpoint, FailoverMode: armtypes.None, SeedingMode: armtypes.Automatic,
-			ReplicationMode: armtypes.Async, Databases: []string{l.Spec.Database}},
-		ID: l.LinkID.String(), State: db.ReplicaState, DatabaseStates: []armtypes.LinkDatabase{db},
-	}
-}
-
-func decimal(l lsn.LSN) string {
-	if l.IsZero() {
-		return ""
-	}
-	return l.Decimal()
 }
