@@ -56,6 +56,7 @@ func (l *link) fenceDB(a agcore.Action) {
 		if err := l.fence(ctx, db, &record, a.By); err != nil {
 			return l.failedAct(agcore.FenceFailed, "fence", err)
 		}
+		l.fencedAt.Store(l.m.now().UnixNano())
 		return l.doneAct(ctx, agcore.FenceDone, db)
 	})
 }
@@ -115,6 +116,7 @@ func (l *link) openDB(record agcore.RoleRecord) {
 		if err := l.lead(ctx, db, &record); err != nil {
 			return l.failedAct(agcore.OpenFailed, "open", err)
 		}
+		l.paused()
 		return l.doneAct(ctx, agcore.OpenDone, db)
 	})
 }
@@ -170,6 +172,7 @@ func (l *link) demoteDB() {
 				return l.failedAct(agcore.DemoteFailed, "demote", err)
 			}
 		}
+		l.paused()
 		return l.doneAct(ctx, agcore.DemoteDone, db)
 	})
 }

@@ -71,7 +71,15 @@ func (l *link) standingOf(ctx context.Context, db *storage.DB) *agcore.Standing 
 	return s
 }
 
-// side is the end of the link that a group's instance is: side 2 knows where side 1 listens.
+// side is the end of the link that this instance is.
+func (l *link) side() agcore.Side {
+	if l.dials {
+		return agcore.Side2
+	}
+	return agcore.Side1
+}
+
+// sideOf is the end of the link that a group's instance is: side 2 knows where side 1 listens.
 func sideOf(g *agcore.Group) agcore.Side {
 	if g.Link != nil && g.Link.Endpoint != "" {
 		return agcore.Side2

@@ -111,8 +111,8 @@ func (l *link) progress() {
 // fenceSeen tells the machine of a FENCE that has become durable here.
 func (f *follower) fenceSeen(ctx context.Context, durable lsn.LSN) {
 	last, at := lastRole(f.db.Controls(), f.link)
-	if last.Kind != agcore.RoleFence || durable.Less(at.LSN) || f.fence == at.LSN {
-		return
+	if last.Kind != agcore.RoleFence || durable.Less(at.LSN) || f.fence == at.LSN || last.Epoch != agcore.NextEpoch(last.Epoch-1, f.l.side()) {
+		return // or it is our own, and the other side's OPEN is still to come
 	}
 	f.fence = at.LSN
 	f.l.fencedAt.Store(f.l.m.now().UnixNano())
