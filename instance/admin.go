@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"linkspan/bak"
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/tsql/ast"
@@ -40,7 +41,7 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 	case *ast.CreateDatabase:
 		return a.in.createDatabase(ctx, s)
 	case *ast.Backup:
-		return a.backup(ctx, s, out)
+		return a.backup(ctx, c, s, out)
 	case *ast.DBCC:
 		return a.dbcc(ctx, c, s, out)
 	case *ast.Checkpoint:
@@ -49,6 +50,12 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 		return a.kill(c, s)
 	case *ast.CreateLogin:
 		return a.in.createLogin(ctx, s)
+	case *ast.Restore:
+		return a.restore(ctx, c, s, out)
+	case *ast.CreateCredential:
+		return a.in.createCredential(ctx, s)
+	case *ast.DropCredential:
+		return a.in.dropCredential(ctx, s.Name)
 	case *ast.DropLogin:
 		return a.in.dropLogin(ctx, s)
 	case *ast.Permission:
@@ -116,27 +123,18 @@ func (a admin) dropDatabases(ctx context.Context, s *ast.DropDatabase) error {
 	return nil
 }
 
-// backup translates BACKUP. Options that change what a file would hold are accepted: the null device holds nothing.
-func (a admin) backup(ctx context.Context, s *ast.Backup, out sqlapi.ResultSink) error {
-	r := BackupRequest{Database: s.Database.Name, Log: s.Log, CopyOnly: ast.FindOption(s.Options, "COPY_ONLY") != nil}
-	if ast.FindOption(s.Options, "DIFFERENTIAL") != nil {
-		return unsupported("BACKUP … WITH DIFFERENTIAL", "take a full backup")
+// backup translates BACKUP. To NUL alone nothing is read: what such a backup is for is the chain.
+func (a admin) backup(ctx context.Context, c exec.Caller, s *ast.Backup, out sqlapi.ResultSink) error {
+	b, err := readBackup(s)
+	if err != nil {
+		return err
 	}
-	if s.Log && (ast.FindOption(s.Options, "NORECOVERY") != nil || ast.FindOption(s.Options, "STANDBY") != nil) {
-		return unsupported("BACKUP LOG … WITH NORECOVERY", "back up the log without it")
+	if !allNull(b.devices) || b.kind == bak.Differential || b.norecovery {
+		return a.in.takeBackup(ctx, c, b, out)
 	}
-	if len(s.Files) > 0 || len(s.Mirrors) > 0 {
-		return unsupported("BACKUP of files, and MIRROR TO", "back up the whole database to one device")
-	}
-	if o := ast.FindOption(s.Options, "NAME"); o != nil {
-		r.Name, _ = text(o.Value)
-	}
-	for _, d := range s.To {
-		path, ok := text(d.Value)
-		if !ok || d.Kind != "DISK" {
-			return unsupported("BACKUP to "+d.Kind, "use TO DISK = 'NUL'")
-		}
-		r.Devices = append(r.Devices, path)
+	r := BackupRequest{Database: b.database, Log: s.Log, CopyOnly: b.copyOnly, Name: b.name}
+	for _, d := range b.devices {
+		r.Devices = append(r.Devices, d.Text)
 	}
 	return a.in.backup(ctx, r, out)
 }

@@ -33,6 +33,8 @@ type backupDoc struct {
 	Device   string    `json:"device"`
 	Name     string    `json:"name,omitempty"`
 	Model    string    `json:"recoveryModel"`
+	// Set is what else there is to know of a set that was written; nil for one to NUL.
+	Set *setDoc `json:"set,omitempty"`
 }
 
 // BackupRequest is BACKUP DATABASE or BACKUP LOG, with its expressions evaluated.

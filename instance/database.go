@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -77,6 +78,14 @@ type databaseDoc struct {
 	// FullBackup is the time of the last full backup that began or renewed the chain (not COPY_ONLY) under the present
 	// recovery model; zero when there is none.
 	FullBackup time.Time `json:"fullBackup,omitzero"`
+	// Base is the full backup that differentials build on; nil when there is none.
+	Base *baseDoc `json:"base,omitempty"`
+	// Restore is how far RESTORE has come, while Restoring or Standby; nil for a copy that a link makes. Standby is true
+	// while the database can be read between two restores.
+	Restore *restoreDoc `json:"restore,omitempty"`
+	Standby bool        `json:"standby,omitempty"`
+	// Fork is the recovery fork since the database was last recovered from backups; zero before, see fork.
+	Fork [16]byte `json:"fork,omitzero"`
 	// LastLogBackup is the LSN up to which the log was backed up.
 	LastLogBackup string `json:"lastLogBackup,omitempty"`
 	// GUID and Family are database_guid and family_guid; Family stays the same over copies.
@@ -97,6 +106,9 @@ type Database struct {
 	users      int  // sessions that are in it
 	owner      int  // the one session that may be in it under SINGLE_USER
 	dropped    bool // nobody enters any more
+
+	// backingUp and backingLog keep a second backup off.
+	backingUp, backingLog atomic.Bool
 }
 
 // ID is database_id.

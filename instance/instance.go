@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"linkspan/backup/device"
 	"linkspan/hadr"
 	"linkspan/internal/fsx"
 	"linkspan/sqlerr"
@@ -35,6 +36,9 @@ type Instance struct {
 	views, msdb viewSet
 	sessions    sessionList
 	errors      recentErrors
+	// devices are where backups go to and come from; jobs the long statements that run.
+	devices *device.Devices
+	jobs    jobs
 
 	// membership is held by the statements that put databases into groups and by those that groups forbid, so that
 	// neither happens behind the other's check. Lock order: membership, the replica manager's, ddl, mu.
@@ -85,6 +89,9 @@ func (in *Instance) start(ctx context.Context) error {
 		return fmt.Errorf("folder %s: another instance runs on it: %w", in.opts.Dir, err)
 	}
 	in.lock = lock
+	if in.devices, err = device.New(device.Options{Folders: in.opts.BackupFolders, Credential: in.signature}); err != nil {
+		return err
+	}
 	if err := in.openMaster(ctx); err != nil {
 		return err
 	}

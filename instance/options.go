@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"path/filepath"
 
 	"linkspan/internal/clock"
 	"linkspan/internal/fsx"
@@ -53,6 +54,9 @@ type Options struct {
 	MirroringPort int
 	// LookupHost resolves host names to addresses for links; nil means the system's resolver.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
+	// BackupFolders are those that BACKUP and RESTORE may name files in, absolute; names that are not absolute are files
+	// of the first. None means the folder "backup" below Dir.
+	BackupFolders []string
 	// MaxSessions bounds the sessions open at once; 0 means 1,000.
 	MaxSessions int
 }
@@ -100,6 +104,11 @@ func (o *Options) defaults() {
 	}
 	if o.LookupHost == nil {
 		o.LookupHost = net.DefaultResolver.LookupHost
+	}
+	if len(o.BackupFolders) == 0 {
+		if dir, err := filepath.Abs(o.Dir); err == nil {
+			o.BackupFolders = []string{filepath.Join(dir, "backup")}
+		}
 	}
 	if o.MaxSessions <= 0 {
 		o.MaxSessions = 1000

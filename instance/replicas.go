@@ -30,7 +30,7 @@ func (in *Instance) openReplicas(ctx context.Context) error {
 	m, err := hadr.Open(ctx, hadr.Options{
 		ServerName: o.serverName(), ShortName: o.Name, Managed: o.Kind == ManagedInstance, Collation: o.Collation,
 		CollationTable: sqltype.CollationTableVersion, Addresses: addresses, Resolve: in.resolve, Store: in.docs, Keeper: in.keeper,
-		Databases: registry{in}, ErrorLog: in.errorLog, Clock: o.Clock, Rand: o.Rand, Log: o.Log.With("component", "hadr"),
+		Databases: registry{in}, ErrorLog: in.errorLog, Rescue: in.rescue, Clock: o.Clock, Rand: o.Rand, Log: o.Log.With("component", "hadr"),
 	})
 	if err != nil {
 		return fmt.Errorf("open replica manager: %w", err)
@@ -43,7 +43,7 @@ func (in *Instance) openReplicas(ctx context.Context) error {
 	in.views.add(in.sessionViews()...)
 	in.views.add(in.serverViews()...)
 	in.msdb = viewSet{}
-	in.msdb.add(in.backupSet(), in.backupMediaFamily())
+	in.msdb.add(in.backupSet(), in.backupMediaFamily(), in.restoreHistoryView())
 	return nil
 }
 

@@ -2,13 +2,11 @@ package instance
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"linkspan/lsn"
 	"linkspan/rel"
 	"linkspan/sqltype"
-	"linkspan/storage"
 	"linkspan/trust"
 )
 
@@ -181,36 +179,4 @@ func (in *Instance) recoveryStatus() rel.View {
 		return all, nil
 	})
 	return v
-}
-
-// backupSet is msdb.dbo.backupset, with the columns that have a value here.
-func (in *Instance) backupSet() rel.View {
-	v := rel.View{Schema: "dbo", Name: "backupset"}
-	v.Columns = append(v.Columns, key("backup_set_id", tInt), key("media_set_id", tInt), col("name", tSysname), col("user_name", tSysname),
-		col("first_lsn", tLSN), col("last_lsn", tLSN), col("checkpoint_lsn", tLSN), col("database_backup_lsn", tLSN),
-		col("backup_start_date", tDateTime), col("backup_finish_date", tDateTime), col("type", sqltype.Type{Kind: sqltype.Char, Len: 1}),
-		col("backup_size", sqltype.Type{Kind: sqltype.Decimal, Prec: 20}), col("database_name", tSysname), col("server_name", tSysname),
-		col("is_copy_only", tBit), col("recovery_model", tDesc))
-	v.Rows = rows(func(ctx context.Context, _ rel.Scope) ([][]sqltype.Value, error) {
-		sets, err := in.backupHistory(ctx)
-		return in.backupRows(sets), err
-	})
-	return v
-}
-
-func (in *Instance) backupRows(sets []backupDoc) [][]sqltype.Value {
-	var all [][]sqltype.Value
-	for _, d := range sets {
-		first, _ := lsn.Parse(d.First) // written by us
-		last, _ := lsn.Parse(d.Last)
-		size := vDecimal(fmt.Sprint(d.Pages*storage.PageSize), 20)
-		name := vNull(tSysname)
-		if d.Name != "" {
-			name = vText(d.Name)
-		}
-		all = append(all, []sqltype.Value{vInt(d.ID), vInt(d.ID), name, vText(in.opts.Administrator),
-			vLSN(first), vLSN(last), vLSN(last), vLSN(first), vTime(d.Started), vTime(d.Finished), sqltype.StringOf(sqltype.Char, d.Type),
-			size, vText(d.Database), vText(in.opts.serverName()), vBit(d.CopyOnly), vText(d.Model)})
-	}
-	return all
 }

@@ -15,7 +15,7 @@ import (
 
 // serverViews are views that monitoring tools and scripts look into, with the columns that have a meaning here.
 func (in *Instance) serverViews() []rel.View {
-	return []rel.View{in.masterFiles(), in.databaseFiles(), in.configurations(), in.requests()}
+	return []rel.View{in.masterFiles(), in.databaseFiles(), in.configurations(), in.requests(), in.credentialsView()}
 }
 
 // fileColumns are what sys.master_files and sys.database_files have in common.
@@ -96,7 +96,8 @@ func (in *Instance) configurations() rel.View {
 func (in *Instance) requests() rel.View {
 	v := rel.View{Schema: "sys", Name: "dm_exec_requests"}
 	v.Columns = []sqlapi.Column{key("session_id", tSmallInt), key("request_id", tInt), key("status", nvarchar(30)), key("command", nvarchar(32)),
-		key("database_id", tSmallInt), key("user_id", tInt), key("blocking_session_id", tSmallInt), key("open_transaction_count", tInt)}
+		key("database_id", tSmallInt), key("user_id", tInt), key("blocking_session_id", tSmallInt), key("open_transaction_count", tInt),
+		key("percent_complete", sqltype.Type{Kind: sqltype.Real})}
 	v.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) {
 		var all [][]sqltype.Value
 		for _, s := range in.sessions.all() {
@@ -104,8 +105,13 @@ func (in *Instance) requests() rel.View {
 			if !a.Running {
 				continue
 			}
-			all = append(all, []sqltype.Value{sqltype.IntOf(sqltype.SmallInt, int64(s.ID())), vInt(0), vText("running"), vText("EXECUTE"),
-				sqltype.IntOf(sqltype.SmallInt, int64(registry{in}.ID(a.Database))), vInt(1), sqltype.IntOf(sqltype.SmallInt, 0), vInt(a.Transactions)})
+			command, percent := "EXECUTE", 0.0
+			if j, ok := in.jobs.of(s.ID()); ok {
+				command, percent = j.command, j.percent
+			}
+			all = append(all, []sqltype.Value{sqltype.IntOf(sqltype.SmallInt, int64(s.ID())), vInt(0), vText("running"), vText(command),
+				sqltype.IntOf(sqltype.SmallInt, int64(registry{in}.ID(a.Database))), vInt(1), sqltype.IntOf(sqltype.SmallInt, 0), vInt(a.Transactions),
+				sqltype.FloatOf(sqltype.Real, percent)})
 		}
 		return all, nil
 	})
@@ -128,20 +134,4 @@ func (in *Instance) backupHistory(ctx context.Context) ([]backupDoc, error) {
 	}
 	slices.SortFunc(sets, func(a, b backupDoc) int { return a.ID - b.ID })
 	return sets, nil
-}
-
-// backupMediaFamily is msdb.dbo.backupmediafamily: each backup is a media set of its own, with one family.
-func (in *Instance) backupMediaFamily() rel.View {
-	v := rel.View{Schema: "dbo", Name: "backupmediafamily"}
-	v.Columns = []sqlapi.Column{key("media_set_id", tInt), key("family_sequence_number", tTinyInt), col("media_count", tTinyInt),
-		col("logical_device_name", tSysname), col("physical_device_name", nvarchar(260)), col("device_type", tTinyInt), col("physical_block_size", tInt), key("mirror", tTinyInt)}
-	v.Rows = rows(func(ctx context.Context, _ rel.Scope) ([][]sqltype.Value, error) {
-		sets, err := in.backupHistory(ctx)
-		var all [][]sqltype.Value
-		for _, d := range sets {
-			all = append(all, []sqltype.Value{vInt(d.ID), vTiny(1), vTiny(1), vNull(tSysname), vText(d.Device), vTiny(2), vInt(512), vTiny(0)})
-		}
-		return all, err
-	})
-	return v
 }

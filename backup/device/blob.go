@@ -22,7 +22,7 @@ func (d *Devices) container(n Name) (*azblob.Source, string, error) {
 		sas, ok = d.o.Credential(container)
 	}
 	if !ok {
-		err := fmt.Errorf("%w: there is no credential for it; CREATE CREDENTIAL [%s] WITH IDENTITY = 'SHARED ACCESS SIGNATURE', SECRET = '…'", errRefused, container)
+		err := fmt.Errorf("%w: There is no credential for it; CREATE CREDENTIAL [%s] WITH IDENTITY = 'SHARED ACCESS SIGNATURE', SECRET = '…'", errRefused, container)
 		return nil, "", cannotOpen(n, osErrorOf(err), err)
 	}
 	src, err := azblob.New(azblob.Options{Container: container, SAS: sas, Client: d.o.Client})

@@ -121,7 +121,7 @@ func TestRefusesWhatLeadsAway(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(folder, "sub"), 0o700))
 	must(t, syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600))
 	cases := map[string]string{
-		"../secret": "outside", outside: "outside", `\\server\share\x.bak`: "network", "//server/share/x.bak": "network", `C:\x.bak`: "drive",
+		"../secret": "outside", outside: "outside", `\\server\share\x.bak`: "Network", "//server/share/x.bak": "Network", `C:\x.bak`: "drive",
 		"link.bak": "link", "inner.bak": "link", "up/secret": "link", "sub": "not a file", "pipe": "not a file", "a.bak/b": "not a file",
 		"": "not the name", "x\x00y": "not the name", "/dev/zero": "outside", "sub/../../secret": "outside",
 	}

@@ -29,13 +29,13 @@ func (d *Devices) locate(n Name) (*os.Root, string, error) {
 	text := n.Text
 	switch {
 	case len(d.o.Folders) == 0:
-		return refuse("no backup folder is configured")
+		return refuse("No backup folder is configured")
 	case text == "" || strings.ContainsRune(text, 0) || len(text) > 4096:
-		return refuse("not the name of a file")
+		return refuse("That is not the name of a file")
 	case strings.HasPrefix(text, `\\`) || strings.HasPrefix(text, "//"):
-		return refuse("network paths are not served")
+		return refuse("Network paths are not served")
 	case len(text) > 1 && text[1] == ':' && filepath.Separator == '/':
-		return refuse("it names a drive; this server's folders are " + strings.Join(d.o.Folders, ", "))
+		return refuse("It names a drive; this server's folders are " + strings.Join(d.o.Folders, ", "))
 	}
 	if filepath.Separator == '/' {
 		text = strings.ReplaceAll(text, `\`, "/")
@@ -60,7 +60,7 @@ func (d *Devices) locate(n Name) (*os.Root, string, error) {
 		}
 		return root, rel, nil
 	}
-	return refuse("it lies outside the backup folders " + strings.Join(d.o.Folders, ", "))
+	return refuse("It lies outside the backup folders " + strings.Join(d.o.Folders, ", "))
 }
 
 // regular refuses links, folders and devices on the way to a file and at its end.
@@ -74,7 +74,7 @@ func regular(root *os.Root, name string) error {
 		}
 		switch last := i == len(parts)-1; {
 		case info.Mode()&os.ModeSymlink != 0:
-			return fmt.Errorf("%w: %s is a link", errRefused, p)
+			return fmt.Errorf("%w: %s is a link, which is not followed", errRefused, p)
 		case !last && !info.IsDir(), last && !info.Mode().IsRegular():
 			return fmt.Errorf("%w: %s is not a file in a folder", errRefused, p)
 		}

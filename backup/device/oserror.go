@@ -42,6 +42,11 @@ func osErrorOf(err error) osError {
 // cannotOpen is 3201.
 func cannotOpen(n Name, os osError, cause error) *sqlerr.Error {
 	e := sqlerr.New(3201, n.shown(), os)
+	if errors.Is(cause, errRefused) { // the number alone would not tell what to do
+		told := *e
+		told.Message += " " + strings.TrimPrefix(cause.Error(), errRefused.Error()+": ") + "."
+		e = &told
+	}
 	if cause != nil {
 		e = e.WithCause(cause)
 	}

@@ -120,6 +120,10 @@ func statementName(st ast.Statement) string {
 		return verbOf(st.Alter) + " LOGIN"
 	case *ast.DropLogin:
 		return "DROP LOGIN"
+	case *ast.CreateCredential:
+		return verbOf(st.Alter) + " CREDENTIAL"
+	case *ast.DropCredential:
+		return "DROP CREDENTIAL"
 	case *ast.CreateUser:
 		return verbOf(st.Alter) + " USER"
 	case *ast.DropUser:

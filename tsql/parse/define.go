@@ -32,6 +32,8 @@ func (p *parser) define() ast.Statement {
 		return p.group(at, alter)
 	case p.accept("LOGIN"):
 		return p.login(at, alter)
+	case p.accept("CREDENTIAL"):
+		return p.credential(at, alter)
 	case p.accept("USER"):
 		return p.user(at, alter)
 	case p.is("ROLE"), p.isSeq("SERVER", "ROLE"):

@@ -26,6 +26,8 @@ func (p *parser) drop() ast.Statement {
 		return &ast.DropGroup{Pos: at, Name: p.name()}
 	case p.accept("LOGIN"):
 		return &ast.DropLogin{Pos: at, IfExists: p.ifExists(), Name: p.name()}
+	case p.accept("CREDENTIAL"):
+		return &ast.DropCredential{Pos: at, Name: p.name()}
 	case p.accept("USER"):
 		return &ast.DropUser{Pos: at, IfExists: p.ifExists(), Name: p.name()}
 	case p.accept("ROLE"):
