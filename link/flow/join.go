@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"linkspan/armtypes"
 )
 
 // connectPatience is how long the two sides may take to find each other; the service itself gives up after 5 minutes
@@ -44,8 +46,10 @@ func decideJoin(s *State, a []Answer) (Decision, error) {
 	return done("the link is %s", l.State)
 }
 
-// failed reports whether a link's state says that its creation failed.
-func failed(state string) bool { return strings.HasSuffix(state, "Error") }
+// failed reports whether a link's state says that its creation failed. One whose roles need a decision was made long ago.
+func failed(state string) bool {
+	return strings.HasSuffix(state, "Error") && state != armtypes.LinkFailoverError
+}
 
 // The queries by which SQL Server is asked about a link that exists.
 const (
