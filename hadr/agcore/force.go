@@ -22,7 +22,7 @@ func (l *Link) forced(now time.Time, e Event) []Action {
 	case m.Fenced() && l.connected && !l.theirs.Primary:
 		c.force, c.hold, c.due = true, false, now.Add(l.opts.SessionTimeout)
 		return l.withdraw()
-	case !m.Primary && m.Last.Kind == RoleFence && l.state.Refused < m.Last.Epoch:
+	case l.granted():
 		return l.open(RoleRecord{Epoch: m.Last.Epoch}) // nothing is lost
 	}
 	l.theirs.End = lsn.Latest(l.theirs.End, e.LSN)

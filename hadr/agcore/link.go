@@ -51,6 +51,7 @@ type Link struct {
 	flowing   bool
 	ended     bool
 
+	clock    time.Time // of the last step
 	attempt  int       // dials since the last good connection
 	failures int       // flows that failed on good connections, one after the other
 	nextDial time.Time // side 2, not connected: when to dial; zero: not at all
@@ -181,7 +182,7 @@ func (l *Link) Deadline() time.Time {
 	} else {
 		add(l.nextDial)
 	}
-	if !l.state.Joined && l.opts.Dials {
+	if !l.state.Joined && l.opts.Dials && !l.waiting {
 		add(l.giveUp)
 	}
 	return at

@@ -27,12 +27,14 @@ func (s Side) Other() Side { return 3 - s }
 // NextEpoch is the least epoch after the given one that the side may open: side 1 opens odd ones and side 2 even ones, so
 // that the two can never open the same, whatever is forced where.
 func NextEpoch(after uint32, s Side) uint32 {
-	e := after + 1
-	if e%2 != uint32(s)%2 {
-		e++
+	if s.Opens(after + 1) {
+		return after + 1
 	}
-	return e
+	return after + 2
 }
+
+// Opens reports whether epoch is one that the side may open.
+func (s Side) Opens(epoch uint32) bool { return epoch%2 == uint32(s)%2 }
 
 // RoleKind says what a RoleRecord does.
 type RoleKind uint8

@@ -11,6 +11,7 @@ func (l *Link) Step(now time.Time, e Event) []Action {
 	if l.ended {
 		return nil
 	}
+	l.rebase(now)
 	if e.Mine != nil {
 		l.mine = *e.Mine
 	}
@@ -44,6 +45,18 @@ func (l *Link) Step(now time.Time, e Event) []Action {
 		}
 		return l.meet(now, e)
 	}
+}
+
+// rebase moves every deadline along when the clock was set back.
+func (l *Link) rebase(now time.Time) {
+	if d := now.Sub(l.clock); d < 0 && !l.clock.IsZero() {
+		for _, t := range [...]*time.Time{&l.nextDial, &l.giveUp, &l.heard, &l.nextBeat, &l.since, &l.change.due} {
+			if !t.IsZero() {
+				*t = t.Add(d)
+			}
+		}
+	}
+	l.clock = now
 }
 
 // start begins: side 2 dials, unless the copy is broken.
@@ -172,7 +185,7 @@ func (l *Link) partner(suspended bool) []Action {
 
 // flow is the movement of pages and log.
 func (l *Link) flow(now time.Time, e Event) []Action {
-	if !l.connected {
+	if !l.connected && !l.waiting { // streams may be ahead of the handshake
 		return nil
 	}
 	l.heard = now

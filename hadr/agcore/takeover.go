@@ -12,13 +12,19 @@ func (l *Link) takeover(now time.Time, e Event) []Action {
 		return []Action{{Kind: SendReady, Epoch: e.Epoch}}
 	case FenceSeen:
 		last := &l.mine.Last
-		if !l.Copy() || last.Kind != RoleFence || last.Hold || l.state.Refused >= last.Epoch || l.change.work.busy() {
+		if !l.granted() || last.Hold || l.change.work.busy() {
 			return nil
 		}
 		return l.open(RoleRecord{Epoch: last.Epoch})
 	default:
 		return l.withdrawn(e)
 	}
+}
+
+// granted reports whether this copy has the other side's FENCE and has not refused its epoch.
+func (l *Link) granted() bool {
+	last := &l.mine.Last
+	return l.Copy() && last.Kind == RoleFence && l.opts.Side.Opens(last.Epoch) && l.state.Refused < last.Epoch
 }
 
 // unready says why this copy cannot take over now.
