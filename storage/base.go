@@ -46,12 +46,15 @@ const (
 type entry struct {
 	hash pagelog.Digest
 	at   lsn.LSN
+	// mark is that of the seeding which installed the page; zero after a checkpoint.
+	mark uint16
 }
 
 func (e *entry) encode(no uint32) [entrySize]byte {
 	var b [entrySize]byte
 	copy(b[:], e.hash[:])
 	e.at.AppendTo(b[16:16])
+	binary.LittleEndian.PutUint16(b[26:], e.mark)
 	binary.LittleEndian.PutUint32(b[28:], entrySum(no, b[:28]))
 	return b
 }
@@ -71,7 +74,7 @@ func decodeEntry(no uint32, b []byte) (entry, error) {
 	if entrySum(no, b[:28]) != binary.LittleEndian.Uint32(b[28:]) {
 		return entry{}, fmt.Errorf("checksum of the page's entry is wrong")
 	}
-	e := entry{hash: pagelog.Digest(b[:16])}
+	e := entry{hash: pagelog.Digest(b[:16]), mark: binary.LittleEndian.Uint16(b[26:])}
 	e.at, _ = lsn.Decode(b[16:])
 	return e, nil
 }
@@ -256,16 +259,32 @@ func (b *baseFile) writeOnce(no uint32, p *logvfs.Page) error {
 	return nil
 }
 
-// writeRun writes pages and their entries from page first on, for files nobody reads yet.
-func (b *baseFile) writeRun(first uint32, pages, rows []byte) error {
-	if len(rows) == 0 {
+// writePages writes a run of pages from page first on, for files nobody reads yet.
+func (b *baseFile) writePages(first uint32, pages []byte) error {
+	if len(pages) == 0 {
 		return nil
 	}
 	if _, err := b.data.WriteAt(pages, int64(first-1)*PageSize); err != nil {
 		return fmt.Errorf("write pages from %d on: %w", first, err)
 	}
+	return nil
+}
+
+// writeRows writes the entries of a run of pages from page first on, AFTER the pages, for files nobody reads yet.
+func (b *baseFile) writeRows(first uint32, rows []byte) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	if _, err := b.table.WriteAt(rows, int64(first-1)*entrySize); err != nil {
 		return fmt.Errorf("write the entries of pages from %d on: %w", first, err)
+	}
+	return nil
+}
+
+// cutTo drops the pages after the last one, and their entries.
+func (b *baseFile) cutTo(last uint32) error {
+	if err := errors.Join(b.table.Truncate(int64(last)*entrySize), b.data.Truncate(int64(last)*PageSize)); err != nil {
+		return fmt.Errorf("cut the pages after %d: %w", last, err)
 	}
 	return nil
 }

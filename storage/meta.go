@@ -54,6 +54,10 @@ type meta struct {
 	// rewind is the commit that the database is being taken back to, and phase how far that has come.
 	rewind lsn.LSN
 	phase  phase
+	// mark is in the entry of every page that the present seeding installed, or the last one did. difference tells that
+	// the copy had pages before it.
+	mark       uint16
+	difference bool
 }
 
 const (
@@ -63,9 +67,10 @@ const (
 	metaFixed   = 160
 	maxControls = 8
 	metaVersion = 1
-	// metaRewinding is the version of a state with a rewind under way: earlier programs must not open it.
-	metaRewinding = 2
-	controlFixed  = lsn.EncodedSize + 4 + 2 + 4
+	// metaPhased is the version of a state with a rewind or a seeding by difference under way: earlier programs must not
+	// open it.
+	metaPhased   = 2
+	controlFixed = lsn.EncodedSize + 4 + 2 + 4
 )
 
 func (m *meta) encode() []byte {
@@ -73,8 +78,8 @@ func (m *meta) encode() []byte {
 	b := make([]byte, metaFixed, metaSlot)
 	copy(b[8:], metaMagic)
 	le.PutUint16(b[16:], metaVersion)
-	if m.phase != 0 {
-		le.PutUint16(b[16:], metaRewinding)
+	if m.phase != 0 || m.difference {
+		le.PutUint16(b[16:], metaPhased)
 	}
 	b[18], b[19] = byte(m.role), byte(len(m.controls))
 	le.PutUint32(b[20:], m.epoch)
@@ -94,6 +99,10 @@ func (m *meta) encode() []byte {
 	m.fromLSN.AppendTo(b[136:136])
 	m.rewind.AppendTo(b[146:146])
 	b[156] = byte(m.phase)
+	le.PutUint16(b[157:], m.mark)
+	if m.difference {
+		b[159] = 1
+	}
 	for _, c := range m.controls {
 		b = c.LSN.AppendTo(b)
 		b = le.AppendUint32(b, c.Epoch)
@@ -115,8 +124,8 @@ func decodeMeta(b []byte) (*meta, error) {
 	if n < metaFixed || n > len(b) || crc32.Checksum(b[4:n], crc32.MakeTable(crc32.Castagnoli)) != le.Uint32(b) {
 		return nil, errors.New("checksum is wrong")
 	}
-	if v := le.Uint16(b[16:]); v != metaVersion && v != metaRewinding {
-		return nil, fmt.Errorf("format version %d, this program reads %d", v, metaRewinding)
+	if v := le.Uint16(b[16:]); v != metaVersion && v != metaPhased {
+		return nil, fmt.Errorf("format version %d, this program reads %d", v, metaPhased)
 	}
 	m := &meta{
 		role: role(b[18]), epoch: le.Uint32(b[20:]), gen: le.Uint64(b[24:]), id: Identity(b[32:48]),
@@ -130,7 +139,7 @@ func decodeMeta(b []byte) (*meta, error) {
 	m.until, _ = lsn.Decode(b[100:])
 	m.fromLSN, _ = lsn.Decode(b[136:])
 	m.rewind, _ = lsn.Decode(b[146:])
-	m.phase = phase(b[156])
+	m.phase, m.mark, m.difference = phase(b[156]), le.Uint16(b[157:]), b[159] == 1
 	return m, m.decodeControls(b[metaFixed:n], int(b[19]))
 }
 

@@ -24,6 +24,9 @@ const (
 	phaseUndo phase = 1
 	// phaseCut: the base file is as it was then, and the log after it is being removed.
 	phaseCut phase = 2
+	// phaseLog: the database has become the target of a seeding, and its log is being replaced by that of the source;
+	// rewind is then the last record before the segment.
+	phaseLog phase = 3
 )
 
 // Rewind takes every record after to back, which MUST be the LSN of a commit or control record, or the zero LSN is
@@ -191,7 +194,7 @@ func (db *DB) takeBack(ctx context.Context) error {
 // finishRewind does what is left of a rewind that the state tells of. It needs ckptMu, or to be alone.
 func (db *DB) finishRewind() error {
 	m := db.meta.state()
-	if m.phase == 0 {
+	if m.phase != phaseUndo && m.phase != phaseCut {
 		return nil
 	}
 	to, err := findCommit(db.o.FS, db.o.Dir, &m, m.rewind)

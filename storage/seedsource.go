@@ -35,8 +35,10 @@ type Chunk struct {
 	LSN    lsn.LSN
 	Size   uint32
 	Digest Digest
-	// Pages holds len(LSNs) pages of PageSize bytes.
+	// Pages holds len(LSNs) pages of PageSize bytes, but for those that the target has.
 	Pages []byte
+	// Have tells which pages the target has with this content already; nil: none.
+	Have []bool
 	// LSNs are the pages' last changes, and Hashes their hashes.
 	LSNs   []lsn.LSN
 	Hashes []Digest
@@ -142,3 +144,15 @@ func (s *SeedSource) page(v *logvfs.Version, no uint32) (*logvfs.Page, error) {
 
 // Close lets the log go.
 func (s *SeedSource) Close() { s.db.dropLog(s) }
+
+// Omit leaves the pages out whose content the target has: have are the hashes of its pages from First on.
+func (c *Chunk) Omit(have []Digest) {
+	c.Have = make([]bool, len(c.LSNs))
+	kept := c.Pages[:0]
+	for i := range c.LSNs {
+		if c.Have[i] = i < len(have) && have[i] == c.Hashes[i]; !c.Have[i] {
+			kept = append(kept, c.Pages[i*PageSize:(i+1)*PageSize]...)
+		}
+	}
+	c.Pages = kept
+}

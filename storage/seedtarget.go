@@ -35,72 +35,26 @@ type SeedProgress struct {
 	Header SeedHeader
 	// NextPage is the first page not yet installed.
 	NextPage uint32
+	// Difference tells that there are pages already: PageHashes tells the source which.
+	Difference bool
 	// LogAt is the last LSN of the log received; continue after it.
 	LogAt lsn.LSN
 	// ConsistentAt is the latest LSN of an installed chunk: Finish needs log up to it.
 	ConsistentAt lsn.LSN
 }
 
-// seedSync is how much a target installs between two syncs.
-const seedSync = 64 << 20
-
-// CreateSeedTarget begins to receive a seeding in o.Dir, which must be absent or empty.
-func CreateSeedTarget(ctx context.Context, o Options, h SeedHeader) (*SeedTarget, error) {
-	at := logvfs.Position{VLF: h.LogFrom.VLF, Offset: h.LogOffset}
-	m := meta{id: h.ID, role: roleSeeding, epoch: h.Epoch, at: h.LogFrom, end: at, time: h.LogTime, from: at, fromLSN: h.LogFrom,
-		nextPage: 1, until: h.LogFrom, controls: h.Controls}
-	if h.LogFrom.VLF == 0 || h.LogOffset < pagelog.SegmentHeaderSize || len(h.Controls) > maxControls {
-		return nil, fmt.Errorf("seed database %s: the header is not one: log from %s, offset %d", o.Name, h.LogFrom, h.LogOffset)
-	}
-	db, err := createFiles(o, m)
-	if err != nil {
-		return nil, fmt.Errorf("seed database %s: %w", o.Name, err)
-	}
-	db.wal.prev = h.LogPrev
-	if err := db.wal.next(at.VLF, at.Offset, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("seed database %s: %w", o.Name, err), db.closeFiles())
-	}
-	db.wal.prev = h.LogFrom
-	db.wal.segs[0].prev = h.LogFrom
-	return &SeedTarget{db: db, o: o, state: m}, ctx.Err()
-}
-
-// OpenSeedTarget continues one that was interrupted.
-func OpenSeedTarget(ctx context.Context, o Options) (*SeedTarget, error) {
-	o = o.withDefaults()
-	t, err := openSeedTarget(o)
-	if err != nil {
-		return nil, fmt.Errorf("continue seeding database %s: %w", o.Name, err)
-	}
-	return t, ctx.Err()
-}
-
-func openSeedTarget(o Options) (*SeedTarget, error) {
-	db, err := openFiles(o)
-	if err != nil {
-		return nil, err
-	}
-	m := db.meta.cur
-	if m.role != roleSeeding {
-		return nil, errors.Join(errors.New("it is not being seeded"), db.closeFiles())
-	}
-	tail, err := findTail(o.FS, o.Dir, m, readMark(o.FS, o.Dir))
-	if err == nil {
-		db.replica.Store(true)
-		err = db.continueLog(tail)
-	}
-	if err != nil {
-		return nil, errors.Join(err, db.wal.close(false), db.closeFiles())
-	}
-	db.base.digest = m.digest
-	return &SeedTarget{db: db, o: o, state: m}, nil
-}
+// A target syncs what it installed behind itself, whenever the last sync is done and there are seedSync bytes; it waits
+// when there are seedMost.
+const (
+	seedSync = 8 << 20
+	seedMost = 64 << 20
+)
 
 // Progress tells where to continue.
 func (t *SeedTarget) Progress() SeedProgress {
 	m := &t.state
 	return SeedProgress{Header: SeedHeader{ID: m.id, Epoch: m.epoch, LogFrom: m.at, LogOffset: m.end.Offset, LogTime: m.time, Controls: m.controls},
-		NextPage: m.nextPage, LogAt: t.db.wal.prev, ConsistentAt: m.until}
+		NextPage: m.nextPage, Difference: m.difference, LogAt: t.db.wal.prev, ConsistentAt: m.until}
 }
 
 func (t *SeedTarget) wrap(err error) error { return t.db.wrap("seed", err) }
@@ -123,31 +77,51 @@ func (t *SeedTarget) InstallChunk(ctx context.Context, c Chunk) error {
 	if t.complete {
 		return t.wrap(t.sync())
 	}
-	if t.unsynced >= seedSync {
-		return t.wrap(t.syncBehind())
-	}
-	return nil
+	return t.wrap(t.syncBehind())
 }
 
-// install checks the chunk's pages and writes them in two writes.
+// install checks the chunk's pages and writes them, run by run, and then their entries.
 func (t *SeedTarget) install(c *Chunk) error {
 	rows := make([]byte, 0, len(c.LSNs)*entrySize)
+	pages, run := c.Pages, 0 // run is the length of the run of pages that begins pages
 	for i := range c.LSNs {
 		no := c.First + uint32(i)
-		if got := pagelog.Hash(no, (*pagelog.Page)(c.Pages[i*PageSize:])); got != c.Hashes[i] {
-			return fmt.Errorf("%w: page %d of LSN %s arrived with hash %s, it should be %s", ErrDigest, no, c.LSNs[i], got, c.Hashes[i])
-		}
-		e := entry{hash: c.Hashes[i], at: c.LSNs[i]}
+		e := entry{hash: c.Hashes[i], at: c.LSNs[i], mark: t.state.mark}
 		row := e.encode(no)
 		rows = append(rows, row[:]...)
+		if c.Have != nil && c.Have[i] {
+			if err := t.db.base.writePages(no-uint32(run), pages[:run*PageSize]); err != nil {
+				return err
+			}
+			pages, run = pages[run*PageSize:], 0
+			continue
+		}
+		if got := pagelog.Hash(no, (*pagelog.Page)(pages[run*PageSize:])); got != c.Hashes[i] {
+			return fmt.Errorf("%w: page %d of LSN %s arrived with hash %s, it should be %s", ErrDigest, no, c.LSNs[i], got, c.Hashes[i])
+		}
+		run++
 	}
-	if err := t.db.base.writeRun(c.First, c.Pages, rows); err != nil {
+	if err := t.db.base.writePages(c.First+uint32(len(c.LSNs)-run), pages); err != nil {
+		return err
+	}
+	if err := t.db.base.writeRows(c.First, rows); err != nil {
 		return err
 	}
 	for i := range c.Hashes {
 		t.state.digest.XOR(c.Hashes[i])
 	}
 	return nil
+}
+
+// sent is how many pages the chunk carries.
+func (c *Chunk) sent() int {
+	n := len(c.LSNs)
+	for _, have := range c.Have {
+		if have {
+			n--
+		}
+	}
+	return n
 }
 
 func (t *SeedTarget) check(ctx context.Context, c *Chunk) error {
@@ -160,7 +134,7 @@ func (t *SeedTarget) check(ctx context.Context, c *Chunk) error {
 		return errors.New("the last chunk was installed already")
 	case c.First != t.state.nextPage:
 		return fmt.Errorf("%w: page %d is offered, page %d is next", ErrGap, c.First, t.state.nextPage)
-	case len(c.Pages) != len(c.LSNs)*PageSize || len(c.Hashes) != len(c.LSNs):
+	case c.Have != nil && len(c.Have) != len(c.LSNs), len(c.Pages) != c.sent()*PageSize, len(c.Hashes) != len(c.LSNs):
 		return errors.New("the chunk's parts are not equally long")
 	case c.LSN.Less(t.state.at):
 		return fmt.Errorf("%w: chunk of LSN %s, the seeding began at %s", ErrGap, c.LSN, t.state.at)
@@ -179,8 +153,11 @@ func (t *SeedTarget) sync() error {
 	return t.commit(t.state)
 }
 
-// syncBehind is sync while the caller goes on installing.
+// syncBehind is sync while the caller goes on installing, when it is time for one.
 func (t *SeedTarget) syncBehind() error {
+	if t.unsynced < seedSync || t.unsynced < seedMost && t.behind != nil && len(t.behind) == 0 {
+		return nil
+	}
 	if err := t.caughtUp(); err != nil {
 		return err
 	}
@@ -272,19 +249,25 @@ func (t *SeedTarget) seal() error {
 		return err
 	}
 	// Pages beyond the size at the last chunk were zeros then, whatever they had been before.
-	for no := t.size + 1; no <= max(most, t.state.nextPage-1); no++ {
-		_, hash, _, err := t.db.base.replaced(no)
-		if err != nil {
-			return err
-		}
+	most = max(most, t.state.nextPage-1)
+	for no := t.size + 1; no <= most; no++ {
 		if no < t.state.nextPage {
+			_, hash, _, err := t.db.base.replaced(no)
+			if err != nil {
+				return err
+			}
 			t.state.digest.XOR(hash)
 		}
 		if err := t.db.base.writeOnce(no, &logvfs.Page{LSN: t.state.until}); err != nil {
 			return err
 		}
 	}
-	t.state.role, t.state.pages = roleReplica, t.size
+	if t.state.difference { // what the copy had beyond is of another history
+		if err := t.db.base.cutTo(most); err != nil {
+			return err
+		}
+	}
+	t.state.role, t.state.pages, t.state.difference = roleReplica, t.size, false
 	return t.sync()
 }
 
