@@ -51,6 +51,9 @@ type SeedSource struct {
 	header SeedHeader
 	// ended is set when the database was rewound.
 	ended atomic.Bool
+	// rows and held are room for one run.
+	rows []byte
+	held []*logvfs.Page
 }
 
 // SeedSource starts a seeding.
@@ -92,36 +95,31 @@ func (db *DB) ResumeSeedSource(ctx context.Context, h SeedHeader) (*SeedSource, 
 // Header describes the seeding.
 func (s *SeedSource) Header() SeedHeader { return s.header }
 
-// ReadChunk reads up to n pages from first on. It returns no pages when first is beyond the present size: then all has
-// been read, and the chunk's LSN is the one from which the copy is consistent.
+// ReadChunk is ReadInto with room of its own.
 func (s *SeedSource) ReadChunk(ctx context.Context, first uint32, n int) (Chunk, error) {
+	var c Chunk
+	err := s.ReadInto(ctx, &c, first, n)
+	return c, err
+}
+
+// ReadInto reads up to n pages from first on, into the room that c has. It reads no pages when first is beyond the
+// present size: then all has been read, and the chunk's LSN is the one from which the copy is consistent.
+func (s *SeedSource) ReadInto(ctx context.Context, c *Chunk, first uint32, n int) error {
 	if first == 0 || n <= 0 {
-		return Chunk{}, s.db.wrap("seed from", errors.New("pages are counted from 1"))
+		return s.db.wrap("seed from", errors.New("pages are counted from 1"))
 	}
 	v := s.db.pin(false)
 	defer s.db.vers.unpin(v)
-	c := Chunk{First: first, LSN: v.LSN, Size: v.Pages, Digest: v.Digest}
+	*c = Chunk{First: first, LSN: v.LSN, Size: v.Pages, Digest: v.Digest, Pages: c.Pages[:0], LSNs: c.LSNs[:0], Hashes: c.Hashes[:0]}
 	last := min(uint64(first)+uint64(n)-1, uint64(v.Pages))
 	if uint64(first) > last {
-		return c, nil
+		return nil
 	}
-	c.Pages = make([]byte, 0, (last-uint64(first)+1)*PageSize)
-	for no := first; uint64(no) <= last; no++ {
-		if err := ctx.Err(); err != nil {
-			return Chunk{}, context.Cause(ctx)
-		}
-		p, err := s.page(v, no)
-		if err != nil {
-			return Chunk{}, s.db.wrap("seed from", err)
-		}
-		c.Pages = append(c.Pages, p.Data[:]...)
-		if s.ended.Load() {
-			return Chunk{}, s.db.wrap("seed from", ErrRewound)
-		}
-		c.LSNs = append(c.LSNs, p.LSN)
-		c.Hashes = append(c.Hashes, p.Hash)
+	err := s.readRun(ctx, v, c, first, int(last-uint64(first)+1))
+	if err == nil && s.ended.Load() {
+		err = ErrRewound // the pages may be of before
 	}
-	return c, nil
+	return s.db.wrap("seed from", err)
 }
 
 // page reads past the cache, which is for those who read again.

@@ -2,6 +2,7 @@ package hadrwire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 
 	"linkspan/lsn"
@@ -128,6 +129,20 @@ type SeedChunk struct {
 func (*SeedChunk) Type() Type { return TypeSeedChunk }
 
 func (m *SeedChunk) encode(e *encoder) {
+	m.encodeHead(e)
+	e.rest(m.Pages)
+}
+
+// AppendChunk appends the frame of m without its pages, which MUST be written right after it: so they are not copied.
+func AppendChunk(b []byte, m *SeedChunk) []byte {
+	start := len(b)
+	e := encoder{b: append(b, 0, 0, 0, 0, byte(TypeSeedChunk))}
+	m.encodeHead(&e)
+	binary.LittleEndian.PutUint32(e.b[start:], uint32(len(e.b)-start-4+len(m.Pages)))
+	return e.b
+}
+
+func (m *SeedChunk) encodeHead(e *encoder) {
 	e.u32(m.First)
 	e.u32(m.Size)
 	e.lsn(m.LSN)
@@ -137,7 +152,6 @@ func (m *SeedChunk) encode(e *encoder) {
 		e.lsn(m.LSNs[i])
 		e.id(m.Hashes[i])
 	}
-	e.rest(m.Pages)
 }
 
 func (m *SeedChunk) decode(d *decoder) {

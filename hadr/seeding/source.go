@@ -76,23 +76,28 @@ func (s *Source) open(ctx context.Context, req *hadrwire.SeedRequest) (*storage.
 }
 
 func (s *Source) send(ctx context.Context, src *storage.SeedSource, w io.Writer, next uint32) error {
-	var buf []byte
+	a := s.startAhead(ctx, src, next)
+	defer a.close()
+	var head []byte
 	for {
-		start := s.Clock.Now()
-		c, err := src.ReadChunk(ctx, next, ChunkPages)
+		c, err := a.next(ctx)
 		if err != nil {
 			return fmt.Errorf("read pages from %d: %w", next, err)
 		}
-		read := s.Clock.Now()
-		buf = hadrwire.Append(buf[:0], wireChunk(&c))
-		if _, err := w.Write(buf); err != nil {
+		start := s.Clock.Now()
+		head = hadrwire.AppendChunk(head[:0], wireChunk(&c.Chunk))
+		if _, err = w.Write(head); err == nil && len(c.Pages) > 0 {
+			_, err = w.Write(c.Pages)
+		}
+		if err != nil {
 			return fmt.Errorf("send pages from %d: %w", next, err)
 		}
-		s.Progress.moved(int64(len(c.Pages)), pages(c.Size), read.Sub(start), s.Clock.Now().Sub(read))
+		s.Progress.moved(int64(len(c.Pages)), pages(c.Size), c.took, s.Clock.Now().Sub(start))
 		if len(c.LSNs) == 0 {
 			return nil
 		}
 		next += uint32(len(c.LSNs))
+		a.back(c)
 	}
 }
 
