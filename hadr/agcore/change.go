@@ -135,34 +135,46 @@ func (l *Link) peerName() string {
 // recall takes up at a start what was left half done.
 func (l *Link) recall() []Action {
 	m, s := &l.mine, &l.state
-	var out []Action
-	opened := uint32(0)
-	if m.Last.Kind == RoleOpen {
-		opened = m.Last.Epoch
+	if !m.Exists {
+		return nil
 	}
+	opened := m.Last.opened()
+	out := l.forget(opened)
 	switch {
-	case !m.Exists:
-		return nil
-	case !m.Primary && (s.Forcing != 0 || s.Outdated != 0):
-		s.Forcing, s.Outdated = 0, 0 // it had not begun, or it is done
-		return []Action{{Kind: Persist}}
 	case !m.Primary:
-		return nil
-	case s.Outdated > m.Epoch:
-		return []Action{{Kind: RefuseWriters, Fault: l.outlived()}}
+		return out
 	case s.Forcing > opened:
-		return l.open(RoleRecord{Epoch: max(s.Forcing, m.Epoch), Forced: true})
+		return append(out, l.open(RoleRecord{Epoch: m.Epoch, Forced: true})...)
+	case s.Outdated > opened:
+		return append(out, Action{Kind: RefuseWriters, Fault: l.outlived()})
 	case m.HalfOpen():
-		return l.open(RoleRecord{Epoch: m.Epoch})
+		return append(out, l.open(RoleRecord{Epoch: m.Epoch})...)
 	case m.Fenced():
 		l.change = change{work: WorkFenced, epoch: m.Last.Epoch, hold: m.Last.Hold}
-		return []Action{{Kind: RefuseWriters, Fault: l.closed()}}
+		return append(out, Action{Kind: RefuseWriters, Fault: l.closed()})
+	default:
+		return append(out, l.hold()...)
 	}
-	if h := m.History(); s.Seeded && s.HoldAfter.IsZero() && len(h) > 1 {
+}
+
+// forget takes out of the state what is over. A forced failover that had not made this side primary is not begun again: it
+// may have been decided otherwise since.
+func (l *Link) forget(opened uint32) []Action {
+	m, s := &l.mine, &l.state
+	before := *s
+	if !m.Primary || s.Forcing <= opened || m.Epoch < s.Forcing {
+		s.Forcing = 0
+	}
+	if !m.Primary || s.Outdated <= opened {
+		s.Outdated = 0
+	}
+	if h := m.History(); m.Open() && s.Seeded && s.HoldAfter.IsZero() && len(h) > 1 {
 		s.HoldAfter = h[len(h)-1].After
-		out = append(out, Action{Kind: Persist})
 	}
-	return append(out, l.hold()...)
+	if s.Forcing == before.Forcing && s.Outdated == before.Outdated && s.HoldAfter == before.HoldAfter {
+		return nil
+	}
+	return []Action{{Kind: Persist}}
 }
 
 // closed is what writers of a fenced primary are told.
@@ -200,7 +212,7 @@ func (l *Link) resolve(now time.Time, e Event) []Action {
 	case Outlived:
 		return l.outdated()
 	case Ahead:
-		return []Action{{Kind: Log, Fault: l.split()}}
+		return []Action{{Kind: SendOpened}, {Kind: Log, Fault: l.split()}}
 	default:
 		return l.stuck()
 	}
@@ -212,6 +224,9 @@ func (l *Link) lead() []Action {
 	if l.state.Outdated != 0 {
 		l.state.Outdated = 0
 		out = append(out, Action{Kind: Persist})
+	}
+	if l.theirs.Primary && l.connected {
+		out = append(out, Action{Kind: SendOpened}) // it may have been told how we stood before we opened
 	}
 	return append(out, l.tellState()...)
 }

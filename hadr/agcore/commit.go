@@ -18,7 +18,7 @@ type commit struct {
 
 // from notes that log flows from a primary whose hardened log ends at end.
 func (c *commit) from(end lsn.LSN) {
-	c.begun, c.synchronized, c.told = true, false, false
+	c.begun, c.synchronized = true, false // what the copy was told may be ahead of the flow
 	c.goal, c.fresh = end, c.together
 }
 
@@ -44,8 +44,8 @@ func (l *Link) modeSet() []Action {
 	case l.Copy():
 		return nil
 	case !l.opts.Synchronous:
-		out := l.alone()
-		return append(out, l.tellState()...)
+		l.commit.synchronized = false
+		return append(l.goAlone(), l.tellState()...)
 	case l.opts.Required && !l.commit.together:
 		return append(l.hold(), l.tellState()...)
 	case !l.opts.Required && l.commit.together && !l.flowing:
@@ -85,10 +85,15 @@ func (l *Link) progressed(e Event) []Action {
 	return l.tellState()
 }
 
-// alone: nothing flows, or commits are not to wait: they go on without the copy, unless one is required.
+// alone: nothing flows. Commits go on without the copy, unless one is required.
 func (l *Link) alone() []Action {
 	c := &l.commit
 	c.begun, c.synchronized, c.told = false, false, false
+	return l.goAlone()
+}
+
+func (l *Link) goAlone() []Action {
+	c := &l.commit
 	if !c.together || l.opts.Required && l.opts.Synchronous && !l.Copy() {
 		return nil
 	}

@@ -126,11 +126,18 @@ func DecodeRole(b []byte) (RoleRecord, error) {
 // Closed reports whether a database with that last role record (zero Kind: none of its link) and link state takes no
 // writers. It is what storage.Options.Fenced is to answer, without asking the database anything.
 func Closed(last RoleRecord, s *LinkState) bool {
-	opened := uint32(0)
-	if last.Kind == RoleOpen {
-		opened = last.Epoch
+	return last.Kind == RoleFence || s.Outdated > last.opened() || s.Forcing > last.opened()
+}
+
+// opened is the last epoch that was opened, up to and with the record.
+func (r *RoleRecord) opened() uint32 {
+	if r.Kind == RoleOpen {
+		return r.Epoch
 	}
-	return last.Kind == RoleFence || s.Outdated > opened || s.Forcing > opened
+	if len(r.History) == 0 {
+		return 0
+	}
+	return r.History[len(r.History)-1].Epoch
 }
 
 // Span is one epoch in a log.
@@ -140,8 +147,8 @@ type Span struct {
 	After lsn.LSN
 }
 
-// History are the epochs that a log went through, oldest first, at most 64. The first Span of a link's life is after the
-// zero LSN and stands for everything before the link's first OPEN.
+// History are the epochs that a log went through, oldest first, at most 64. The first Span of a link's life is epoch 0 after
+// the zero LSN and stands for everything before the link's first OPEN.
 type History []Span
 
 // Add returns h with one more epoch; the oldest one is forgotten where there are too many.
@@ -195,8 +202,7 @@ func decodeHistory(b []byte) (History, []byte, error) {
 func Fork(a, b History, endA, endB lsn.LSN) (lsn.LSN, bool) {
 	for i := len(a) - 1; i >= 0; i-- {
 		for j := len(b) - 1; j >= 0; j-- {
-			same := a[i] == b[j] || a[i].After.IsZero() && b[j].After.IsZero()
-			if same {
+			if a[i] == b[j] {
 				return lsn.Earliest(a.end(i, endA), b.end(j, endB)), true
 			}
 		}

@@ -27,10 +27,11 @@ type Standing struct {
 	Suspended, Synchronous bool
 }
 
-// History are the epochs of the log.
+// History are the epochs of the log. What was before the link's first OPEN is one Span of epoch 0: the storage's epoch may
+// be that of an OPEN still to be written.
 func (s *Standing) History() History {
 	if s.Last.Kind == 0 {
-		return History{{Epoch: s.Epoch}}
+		return History{{}}
 	}
 	return s.Last.History
 }
