@@ -221,10 +221,13 @@ type LinkStatus struct {
 	FailoverPhase string
 	// Pause is how long no writer was let in at the last failover, as this side saw it; 0: there was none since the start.
 	Pause time.Duration
+	// Failovers and Digests count since the start: changes of this database's role, and digests of the other side's that
+	// were compared with our own pages' and equal.
+	Failovers, Digests int64
 	// Loss is what the last forced failover left out, or nil. Divergence says where this copy differs, or "".
 	Loss       *agcore.Loss
 	Divergence string
-	Created             time.Time
+	Created    time.Time
 }
 
 // EndpointInfo is the endpoint as the catalog shows it.

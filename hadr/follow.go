@@ -248,6 +248,9 @@ func (f *follower) show(r received) error {
 		if err := f.db.Publish(r.last, r.digest); err != nil {
 			return fmt.Errorf("show version %v: %w", r.last, err)
 		}
+		if r.digest != (storage.Digest{}) {
+			f.l.digests.Add(1)
+		}
 	}
 	f.l.move.redoneBytes(r.last, r.committed, f.l.m.now(), r.bytes)
 	f.l.tell(f.gen)

@@ -48,9 +48,11 @@ type link struct {
 	// fencedAt is when the last FENCE was written or seen here, and pause how long no writer was let in after it.
 	fencedAt atomic.Int64
 	pause    atomic.Int64
+	// failovers and digests count since the start: changes of role, and digests of the peer's that were equal to ours.
+	failovers, digests atomic.Int64
 
 	// For readers.
-	gate gate
+	gate   gate
 	snap   atomic.Pointer[snapshot]
 	move   movement
 	seed   seeding.Progress

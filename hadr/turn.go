@@ -124,6 +124,7 @@ func (f *follower) fenceSeen(ctx context.Context, durable lsn.LSN) {
 func (l *link) paused() {
 	if from := l.fencedAt.Swap(0); from != 0 {
 		l.pause.Store(int64(l.m.now().Sub(time.Unix(0, from))))
+		l.failovers.Add(1)
 	}
 }
 

@@ -41,6 +41,8 @@ func linkFields() []field[LinkStatus] {
 			textOr("divergence", 4000, func(s *s) string { return s.Divergence }),
 			number("last_error_number", sqltype.Int, func(s *s) int64 { return int64(s.LastError.Number) }),
 			textOr("last_error", 4000, func(s *s) string { return s.LastError.Text }),
+			number("failovers", sqltype.BigInt, func(s *s) int64 { return s.Failovers }),
+			number("digests_compared", sqltype.BigInt, func(s *s) int64 { return s.Digests }),
 			// How long no writer was let in at the last failover, as this side saw it; NULL without one since the start.
 			maybe("last_pause_us", sqltype.BigInt, 0, func(s *s) sqltype.Value {
 				if s.Pause <= 0 {
