@@ -208,7 +208,7 @@ func (l *link) rewindDB(to lsn.LSN) {
 			return l.failedAct(agcore.RewindFailed, "rewind", err)
 		}
 		defer release()
-		if err := rewind(ctx, db, to); err != nil {
+		if err := db.Rewind(ctx, to); err != nil {
 			e := l.failedAct(agcore.RewindFailed, "rewind", err)
 			e.Final = errors.Is(err, storage.ErrLogGone)
 			return e
@@ -216,15 +216,6 @@ func (l *link) rewindDB(to lsn.LSN) {
 		l.m.opts.Databases.Opening(l.database) // counters may be ahead of the rows now
 		return l.doneAct(ctx, agcore.RewindDone, db)
 	})
-}
-
-func rewind(ctx context.Context, db *storage.DB, to lsn.LSN) error {
-	if r, ok := any(db).(interface {
-		Rewind(context.Context, lsn.LSN) error
-	}); ok {
-		return r.Rewind(ctx, to)
-	}
-	return errors.ErrUnsupported
 }
 
 // id is the link's id.

@@ -172,3 +172,67 @@ func TestPlannedFailoverAndBackUnderLoad(t *testing.T) {
 		t.Errorf("SET ROLE of a group that is not distributed: %d", n)
 	}
 }
+
+// A forced failover while the sides cannot meet; the old primary, which had rows of its own, is outlived when they do, and
+// comes back by SET (ROLE = SECONDARY).
+func TestForcedFailoverAndTheWayBack(t *testing.T) {
+	t.Parallel()
+	s, m := source(t, nil), target(t)
+	introduce(t, s, m, targetFQDN)
+	s.create("sales", 20)
+	group(t, s, "sales")
+	w := newWire(t, s.address)
+	if err := m.JoinLink(t.Context(), spec("sales", w.url())); err != nil {
+		t.Fatal(err)
+	}
+	flows(t, s, m)
+	s.exec("sales", "INSERT INTO t_1(v) VALUES('shared')")
+	caughtUp(t, s, m, "sales")
+	w.down()
+	eventually(t, "the sides are apart", func() bool {
+		a, _ := s.Link("DAG_sales")
+		b, _ := m.Link("DAG_sales")
+		return !a.Connected && !b.Connected
+	})
+	s.exec("sales", "INSERT INTO t_1(v) VALUES('lost')")
+	wantNumber(t, "force on the primary", s.ForceFailover(t.Context(), "DAG_sales"), 41122)
+	if err := m.ForceFailover(t.Context(), "DAG_sales"); err != nil {
+		t.Fatal(err)
+	}
+	m.exec("sales", "INSERT INTO t_1(v) VALUES('new')")
+	if st, _ := m.Link("DAG_sales"); st.Loss == nil || st.Loss.Epoch != m.db("sales").Epoch() {
+		t.Errorf("the loss is %+v", st.Loss)
+	}
+	wantNumber(t, "apart", s.SetRoleSecondary(t.Context(), "DAG_sales"), 41190)
+	w.up()
+	eventually(t, "the old primary is outlived", func() bool { return s.db("sales").IsFenced() })
+	_, err := s.db("sales").Writer(t.Context())
+	wantNumber(t, "a write on the old primary", err, 58012)
+	dag, _ := m.Link("DAG_sales")
+	for n, health := range map[*node]string{s: "NOT_HEALTHY", m: "HEALTHY"} {
+		find(t, rows(t, n, "dm_hadr_availability_replica_states"), map[string]any{"group_id": string(dag.LinkID[:]), "role_desc": "PRIMARY", "is_local": 1,
+			"connected_state_desc": "CONNECTED", "synchronization_health_desc": health})
+	}
+	s.restart()
+	eventually(t, "the sides meet again", func() bool { st, _ := s.Link("DAG_sales"); return st.Connected })
+	if !s.db("sales").IsFenced() {
+		t.Error("after a restart the old primary takes writers")
+	}
+	if err := s.SetRoleSecondary(t.Context(), "DAG_sales"); err != nil {
+		t.Fatal(err)
+	}
+	flows(t, s, m)
+	caughtUp(t, m, s, "sales")
+	if got := s.values("sales"); got["lost"] != 0 || got["new"] != 1 || got["shared"] != 1 {
+		t.Errorf("the old primary has lost %d, new %d, shared %d times", got["lost"], got["new"], got["shared"])
+	}
+	if st, _ := s.Link("DAG_sales"); st.Loss == nil || !st.Loss.Measured {
+		t.Errorf("the measured loss is %+v", st.Loss)
+	}
+	if err := m.Failover(t.Context(), "DAG_sales"); err != nil {
+		t.Fatal(err)
+	}
+	s.exec("sales", "INSERT INTO t_1(v) VALUES('back')")
+	flows(t, s, m)
+	caughtUp(t, s, m, "sales")
+}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,19 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 type documents struct {
 	mu sync.Mutex
 	m  map[string]map[string][]byte
+	// power, when set, may be lost: then nothing is stored any more.
+	power *power
+}
+
+// clone is a copy of what is stored.
+func (d *documents) clone() *documents {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := &documents{m: map[string]map[string][]byte{}}
+	for kind, docs := range d.m {
+		c.m[kind] = maps.Clone(docs)
+	}
+	return c
 }
 
 func (d *documents) Load(_ context.Context, kind string) (map[string][]byte, error) {
@@ -46,6 +60,11 @@ func (d *documents) Load(_ context.Context, kind string) (map[string][]byte, err
 }
 
 func (d *documents) Put(_ context.Context, kind, name string, doc []byte) error {
+	if d.power != nil {
+		if err := d.power.step(); err != nil {
+			return err
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.m[kind] == nil {
@@ -82,6 +101,7 @@ type node struct {
 	keeper  *trust.Keeper
 	edit    func(*hadr.Options)
 	real    string // a directory on the real disk, instead of disk
+	power   *power // that dieAfter gave it
 
 	mu        sync.Mutex
 	databases map[string]*database
@@ -469,7 +489,9 @@ type wire struct {
 	to    func() string
 	mu    sync.Mutex
 	conns map[net.Conn]bool
-	wg    sync.WaitGroup
+	// closed tells that nothing gets through.
+	closed atomic.Bool
+	wg     sync.WaitGroup
 }
 
 func newWire(t *testing.T, to func() string) *wire {
@@ -494,8 +516,16 @@ func newWire(t *testing.T, to func() string) *wire {
 
 func (w *wire) url() string { return "TCP://" + w.l.Addr().String() }
 
+// down cuts every connection and lets none come about until up.
+func (w *wire) down() { w.closed.Store(true); w.cut() }
+
+func (w *wire) up() { w.closed.Store(false) }
+
 func (w *wire) carry(c net.Conn) {
 	defer c.Close()
+	if w.closed.Load() {
+		return
+	}
 	o, err := new(net.Dialer).DialContext(w.ctx, "tcp", w.to())
 	if err != nil {
 		return

@@ -145,6 +145,16 @@ func (m *movement) peer() lsn.LSN {
 	return lsn.Latest(m.m.hardenedLSN, m.m.receivedLSN)
 }
 
+// serve sets every position to where the copy is when log begins to flow to it.
+func (m *movement) serve(after lsn.LSN, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.m.sentLSN, m.m.receivedLSN, m.m.hardenedLSN, m.m.redoneLSN, m.m.pending = after, after, after, after, 0
+	if m.m.sentAt.IsZero() {
+		m.m.sentAt = now
+	}
+}
+
 // acknowledged is the LSN that the copy has hardened.
 func (m *movement) acknowledged() lsn.LSN {
 	m.mu.Lock()

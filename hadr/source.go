@@ -134,6 +134,9 @@ func (l *link) sendLog(ctx context.Context, gen uint64, stream net.Conn, req *ha
 			return err
 		}
 		defer r.Close()
+		if !req.Seeding { // before the copy can answer
+			l.move.serve(req.After, l.m.now())
+		}
 		if err := hadrwire.Write(stream, &hadrwire.LogStart{After: req.After}); err != nil {
 			return err
 		}
@@ -210,11 +213,11 @@ func (s *shipper) send(b *storage.Batch) error {
 	published := lsn.Latest(s.db.Published(), s.told)
 	m := hadrwire.LogBatch{First: b.First, Last: b.Last, Digest: b.Digest, Published: published, Time: b.Time, Sent: now, Records: b.Records}
 	s.buf = hadrwire.Append(s.buf[:0], &m)
+	s.l.move.sent(b.Last, now, len(b.Records)) // before the copy can answer
 	if _, err := s.w.Write(s.buf); err != nil {
 		return fmt.Errorf("send log up to %v: %w", b.Last, err)
 	}
 	s.told, s.last = published, b.Last
-	s.l.move.sent(b.Last, now, len(b.Records))
 	return nil
 }
 

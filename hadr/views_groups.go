@@ -127,6 +127,8 @@ func (r *replicaRow) health() agcore.Health {
 			return agcore.NotHealthy
 		}
 		return agcore.HealthOf(r.l.sync, r.r.Mode)
+	case r.r.Local && r.l != nil && r.l.state.Outdated != 0:
+		return agcore.NotHealthy // another primary was opened beside this one
 	case r.r.Local:
 		return agcore.Healthy
 	default:
