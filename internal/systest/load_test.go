@@ -15,8 +15,8 @@ import (
 // load is the writers: each inserts rows of its own, and notes which were acknowledged, where and when.
 type load struct {
 	p        *pair
-	dbs      [2]*sql.DB  // of the source, of the target
-	stopping atomic.Bool // ends the writers between two inserts, so that none is left in doubt
+	dbs      [2]atomic.Pointer[sql.DB] // of the source, of the target
+	stopping atomic.Bool               // ends the writers between two inserts, so that none is left in doubt
 	wg       sync.WaitGroup
 
 	mu    sync.Mutex // protects what follows
@@ -35,7 +35,8 @@ type ack struct {
 // ever take writers, it shows.
 func (p *pair) startLoad(n int) *load {
 	p.t.Helper()
-	l := &load{p: p, acked: map[int64]bool{}, dbs: [2]*sql.DB{p.source.open(pairDatabase), p.target.open(pairDatabase)}}
+	l := &load{p: p, acked: map[int64]bool{}}
+	l.connect()
 	ctx := p.t.Context()
 	for w := range n {
 		l.wg.Go(func() { l.write(ctx, w, []int{0, 1}) })
@@ -46,13 +47,20 @@ func (p *pair) startLoad(n int) *load {
 	return l
 }
 
+// connect has the writers connect as the sides' logins say now: after a clock was moved, by which certificates are judged.
+func (l *load) connect() {
+	for i, s := range []*side{l.p.source, l.p.target} {
+		l.dbs[i].Store(s.open(pairDatabase))
+	}
+}
+
 // write inserts rows on the sides by turns: it stays where it is let in.
 func (l *load) write(ctx context.Context, w int, sides []int) {
 	at, refused := 0, 0
 	for id := int64(w) << 40; !l.stopping.Load() && ctx.Err() == nil; id++ {
 		// A row whose acknowledgement was lost may be there or not; the next one has another number.
 		a := ack{side: sides[at], start: time.Now()}
-		_, err := l.dbs[a.side].ExecContext(ctx, "INSERT INTO dbo.rows (id, writer) VALUES (@p1, @p2)", id, w)
+		_, err := l.dbs[a.side].Load().ExecContext(ctx, "INSERT INTO dbo.rows (id, writer) VALUES (@p1, @p2)", id, w)
 		if err == nil {
 			a.end, refused = time.Now(), 0
 			l.mu.Lock()
@@ -111,27 +119,29 @@ func (l *load) progress(rows int) {
 	}
 }
 
-// settle waits for so many more acknowledged rows, and until the copy has rows as new as the wait's beginning.
+// settle waits for so many more acknowledged rows, and until both sides have rows as new as the wait's beginning.
 func (p *pair) settle(l *load, rows int) {
 	p.t.Helper()
 	had := l.count()
 	l.progress(rows)
-	p.waitCopy(func(copyRows int) bool { return copyRows >= had })
+	for _, s := range []*side{p.source, p.target} {
+		s.waitRows(had)
+	}
 }
 
-// waitCopy waits until the target's count of rows satisfies ok.
-func (p *pair) waitCopy(ok func(int) bool) {
-	p.t.Helper()
-	db := p.target.open(pairDatabase)
+// waitRows waits until the side shows so many rows.
+func (s *side) waitRows(want int) {
+	s.p.t.Helper()
+	db := s.open(pairDatabase)
 	defer func() { _ = db.Close() }()
 	var n int
 	var err error
-	for deadline := time.Now().Add(60 * time.Second); ; waitTick(p.t) {
-		if err = db.QueryRowContext(p.t.Context(), "SELECT COUNT(*) FROM dbo.rows").Scan(&n); err == nil && ok(n) {
+	for deadline := time.Now().Add(60 * time.Second); ; waitTick(s.p.t) {
+		if err = db.QueryRowContext(s.p.t.Context(), "SELECT COUNT(*) FROM dbo.rows").Scan(&n); err == nil && n >= want {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("the target stands at %d rows, %v\n%s", n, err, p.states())
+			s.p.t.Fatalf("%s stands at %d rows, %v\n%s", s.name, n, err, s.p.states())
 		}
 	}
 }

@@ -22,6 +22,7 @@ type pair struct {
 	dir            string
 	proxyIP        string
 	armPort        int
+	spec           string // more of link.yaml
 	source, target *side
 	proxy          *harness.Proxy
 }
@@ -46,6 +47,8 @@ type side struct {
 type pairOptions struct {
 	// sourceDisk and targetDisk give a side a disk of so many MiB.
 	sourceDisk, targetDisk int
+	// certificateDays is how long the source's endpoint certificate is valid, by default as the commands have it.
+	certificateDays int
 	// program is the binary, by default the product as it is built.
 	program string
 	// before is called before the instances are started.
@@ -70,6 +73,9 @@ func startPair(t *testing.T, o pairOptions) *pair {
 		p.source.program, p.target.program = o.program, o.program
 	}
 	t.Cleanup(p.end)
+	if o.certificateDays != 0 {
+		p.spec = fmt.Sprintf("certificateDays: %d\n", o.certificateDays)
+	}
 	if o.before != nil {
 		o.before(p)
 	}
@@ -247,7 +253,7 @@ target: {instance: /subscriptions/00000000-0000-4000-8000-000000000002/resourceG
   endpoint: "https://localhost:%d", ca: ca/ca.pem, tenant: 00000000-0000-4000-8000-000000000001, clientId: 00000000-0000-4000-8000-000000000003,
   clientSecretFile: arm.secret}
 links: [{database: %s}]
-`, p.source.ip, p.proxyIP, p.armPort, pairDatabase))
+%s`, p.source.ip, p.proxyIP, p.armPort, pairDatabase, p.spec))
 	p.write("source.password", p.source.login.Password)
 	var arm struct{ ClientSecret string }
 	b, err := os.ReadFile(p.target.path(filepath.Join(p.dir, "sqlmi1", "arm.json")))
