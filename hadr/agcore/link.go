@@ -47,6 +47,7 @@ type Link struct {
 
 	connected bool // the peers have shaken hands
 	waiting   bool // side 2: a dial or a handshake is under way
+	said      bool // side 2: its hello said that data movement is stopped here
 	seeding   bool
 	flowing   bool
 	ended     bool

@@ -88,7 +88,7 @@ func (l *Link) meet(now time.Time, e Event) []Action {
 		}
 		return append([]Action{{Kind: Disconnect}}, l.failed(now, e)...)
 	case Connected:
-		l.heard = now
+		l.heard, l.said = now, l.halted()
 		return []Action{{Kind: SendHello}}
 	case Configured:
 		return l.configured(now, e)
@@ -128,6 +128,12 @@ func (l *Link) shaken(now time.Time) {
 func (l *Link) configured(now time.Time, e Event) []Action {
 	l.shaken(now)
 	out := l.partner(e.Peer)
+	switch halted := l.halted(); { // it may have changed since the hello
+	case halted && !l.said:
+		out = append(out, Action{Kind: SendSuspend})
+	case !halted && l.said:
+		out = append(out, Action{Kind: SendResume})
+	}
 	if !l.state.Joined {
 		l.state.Joined = true
 		return append(out, Action{Kind: Persist}, Action{Kind: CreateCopy})
@@ -169,6 +175,9 @@ func (l *Link) hello(now time.Time, e Event) []Action {
 	out = append(out, Action{Kind: SendConfig})
 	return append(out, l.resolve(now, e)...)
 }
+
+// halted reports whether data movement is stopped on this side, by this side.
+func (l *Link) halted() bool { return l.state.Suspended && l.state.Reason != SuspendPartner }
 
 // partner brings our state in line with what the peer says of its own when the peers meet.
 func (l *Link) partner(suspended bool) []Action {
