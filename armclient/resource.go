@@ -135,6 +135,25 @@ func (c *Client) SetReplicationMode(ctx context.Context, id armtypes.InstanceID,
 	return nil
 }
 
+// FailoverLink changes a link's roles (armtypes.Planned, armtypes.ForcedAllowDataLoss) and waits until that is done.
+func (c *Client) FailoverLink(ctx context.Context, id armtypes.InstanceID, name, failoverType string) error {
+	body := armtypes.FailoverRequest{FailoverType: failoverType}
+	if err := c.run(ctx, http.MethodPost, path(id, "distributedAvailabilityGroups", name, "failover"), body, nil); err != nil {
+		return fmt.Errorf("fail over link %q of %s: %w", name, id.Name, err)
+	}
+	return nil
+}
+
+// SetLinkRole gives the instance a role (armtypes.Primary, armtypes.Secondary) in a link, by a planned or forced change
+// (armtypes.Planned, armtypes.Forced), and waits until that is done.
+func (c *Client) SetLinkRole(ctx context.Context, id armtypes.InstanceID, name, role, changeType string) error {
+	body := armtypes.RoleRequest{InstanceRole: role, RoleChangeType: changeType}
+	if err := c.run(ctx, http.MethodPost, path(id, "distributedAvailabilityGroups", name, "setRole"), body, nil); err != nil {
+		return fmt.Errorf("change the role of %s in link %q: %w", id.Name, name, err)
+	}
+	return nil
+}
+
 // DeleteLink ends a link and waits for its end. Deleting what is not there is success.
 func (c *Client) DeleteLink(ctx context.Context, id armtypes.InstanceID, name string) error {
 	if err := c.run(ctx, http.MethodDelete, path(id, "distributedAvailabilityGroups", name), nil, nil); err != nil && !IsNotFound(err) {

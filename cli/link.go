@@ -18,7 +18,7 @@ import (
 func newLinkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "link",
-		Short: "Make, watch and end links between a SQL Server and a managed instance",
+		Short: "Make, watch, fail over and end links between a SQL Server and a managed instance",
 		Long: `A link keeps a read-only copy of a database on a managed instance. These commands make and end links over
 T-SQL and Azure's management API alone: of the embedded instances and of real ones.
 
@@ -29,7 +29,7 @@ files that others can read are refused.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newLinkPlanCommand(), newLinkCreateCommand(), newLinkStatusCommand(), newLinkDeleteCommand(), newLinkListCommand())
+	c.AddCommand(newLinkPlanCommand(), newLinkCreateCommand(), newLinkStatusCommand(), newLinkFailoverCommand(), newLinkDeleteCommand(), newLinkListCommand())
 	return c
 }
 

@@ -140,17 +140,7 @@ func newLinkPlanCommand() *cobra.Command {
 			if err != nil {
 				return linkError(err)
 			}
-			if f.asJSON {
-				err = printLine(c.OutOrStdout(), plans)
-			} else {
-				for _, name := range slices.Sorted(maps.Keys(plans)) {
-					printPlan(c.OutOrStdout(), name, plans[name])
-				}
-			}
-			if refused := firstRefused(plans); err == nil && refused != nil {
-				return refusedError(refused)
-			}
-			return err
+			return showPlans(c.OutOrStdout(), plans, f.asJSON)
 		},
 	}
 	f.register(c)

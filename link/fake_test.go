@@ -76,6 +76,7 @@ type world struct {
 	polls      int // how often the database was looked at since the link
 	collation  string
 	neverJoins bool
+	failover   roles
 	foreign    string // a database of the instance's own
 
 	calls    int
@@ -194,6 +195,8 @@ func (w *world) seeGroups(text string, arg func(int) string) ([]flow.Row, error)
 			r["last_connect_error_number"], r["last_connect_error_description"] = int64(35250), "no connection"
 		}
 		return []flow.Row{r}, nil
+	case w.failover.knows(text):
+		return w.seeRoles(text), nil
 	case text == flow.RemoteDatabase:
 		return []flow.Row{{"synchronization_state_desc": "SYNCHRONIZING", "secondary_lag_seconds": int64(0)}}, nil
 	case text == flow.Seeding:
@@ -269,6 +272,8 @@ func (w *world) change(text string) error {
 		return w.setEndpoint(text)
 	case strings.HasPrefix(text, "BACKUP DATABASE [db1] TO DISK = N'NUL'"):
 		w.chain = true
+	case strings.HasPrefix(text, "ALTER AVAILABILITY GROUP "):
+		return w.alterGroup(text)
 	case strings.HasPrefix(text, "CREATE AVAILABILITY GROUP "):
 		return w.createGroup(text)
 	case strings.HasPrefix(text, "DROP AVAILABILITY GROUP "):
@@ -420,6 +425,7 @@ func (w *world) Link(ctx context.Context, _ armtypes.InstanceID, name string) (l
 			return fmt.Errorf("read link: %w", &armtypes.Error{Status: http.StatusNotFound, Code: "ResourceNotFound"})
 		}
 		l = armtypes.Link{LinkSpec: *w.link, State: w.linkState, DatabaseStates: []armtypes.LinkDatabase{{Name: w.link.Databases[0], SeedingProgress: strconv.Itoa(w.polls)}}}
+		w.failover.show(&l)
 		return nil
 	})
 	return l, err
@@ -443,6 +449,14 @@ func (w *world) PutLink(ctx context.Context, _ armtypes.InstanceID, s armtypes.L
 		}
 		w.link, w.linkState, w.polls = &s, armtypes.LinkSynchronizing, 0
 		return nil
+	})
+}
+
+// FailoverLink implements link.Management.
+func (w *world) FailoverLink(ctx context.Context, _ armtypes.InstanceID, name, failoverType string) error {
+	return w.call(ctx, func() error {
+		w.did = append(w.did, failoverType+" failover "+name)
+		return w.turn(failoverType == armtypes.ForcedAllowDataLoss)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"linkspan/armtypes"
@@ -55,6 +56,8 @@ type Options struct {
 	Clock clock.Clock
 	// Log may be nil.
 	Log *slog.Logger
+	// Target is the managed instance's T-SQL, for what the management API does not tell (digests); may be nil.
+	Target Source
 }
 
 // Linker runs flows against two sides. One call at a time.
@@ -161,11 +164,23 @@ func (r *runner) run(ctx context.Context) error {
 			}
 		case flow.Wait:
 			if now := r.o.Clock.Now(); r.step.Patience > 0 && now.Sub(r.began) > r.step.Patience {
-				return fmt.Errorf("waited %v; last seen: %s: %w", r.step.Patience, d.Seen, context.DeadlineExceeded)
+				return r.late(d.Seen)
 			}
 			r.wait(ctx, d.Seen)
 		}
 	}
+}
+
+// late ends a step whose patience is over.
+func (r *runner) late(seen string) error {
+	if r.step.Late == nil {
+		return fmt.Errorf("waited %v; last seen: %s: %w", r.step.Patience, seen, context.DeadlineExceeded)
+	}
+	err := r.step.Late(r.state, seen)
+	if err == nil {
+		r.tell(Skipped, "went on without: "+seen)
+	}
+	return err
 }
 
 // look makes the probe's calls and has the step decide.
@@ -219,14 +234,28 @@ func (r *runner) act(ctx context.Context, d flow.Decision) error {
 		r.wait(ctx, "the action ran; seen so far: "+d.Seen)
 		return nil
 	}
+	began := r.o.Clock.Now()
 	for _, c := range r.step.Do(r.state) {
 		r.tell(Acting, c.String())
-		if _, err := r.perform(ctx, c); err != nil && !slices.Contains(r.step.Tolerates, sqlerr.Number(err)) {
+		if _, err := r.perform(ctx, c); err != nil && !r.tolerates(ctx, c, err) {
 			return err
 		}
 	}
 	r.acted = r.o.Clock.Now()
+	r.state.Took = r.acted.Sub(began)
 	return nil
+}
+
+// tolerates reports whether the probe may decide again in spite of err: somebody else did it first, or a call that had a
+// bound of its own was given up while what it began goes on.
+func (r *runner) tolerates(ctx context.Context, c flow.Call, err error) bool {
+	var api *armtypes.Error
+	if errors.As(err, &api) {
+		if n, nerr := strconv.Atoi(api.Code); nerr == nil && slices.Contains(r.step.Tolerates, int32(n)) {
+			return true
+		}
+	}
+	return slices.Contains(r.step.Tolerates, sqlerr.Number(err)) || c.Timeout > 0 && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)
 }
 
 // wait pauses for a poll interval, or until ctx ends, and tells what for when that changed.

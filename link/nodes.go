@@ -30,6 +30,8 @@ type Management interface {
 	Link(ctx context.Context, id armtypes.InstanceID, name string) (armtypes.Link, error)
 	PutLink(ctx context.Context, id armtypes.InstanceID, s armtypes.LinkSpec) error
 	DeleteLink(ctx context.Context, id armtypes.InstanceID, name string) error
+	// FailoverLink changes the roles; failoverType is armtypes.Planned or armtypes.ForcedAllowDataLoss.
+	FailoverLink(ctx context.Context, id armtypes.InstanceID, name, failoverType string) error
 }
 
 // sqlSource is a Source over T-SQL.
@@ -52,13 +54,31 @@ func (s sqlSource) Query(ctx context.Context, text string, args ...any) ([]flow.
 	return rows, nil
 }
 
-// perform makes one call and gives its answer.
-func (l *Linker) perform(ctx context.Context, c flow.Call) (a flow.Answer, err error) {
+// perform makes one call and gives its answer. What goes wrong with an optional one is in the answer.
+func (l *Linker) perform(ctx context.Context, c flow.Call) (flow.Answer, error) {
+	within := ctx
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
+	a, err := l.send(within, c)
+	if c.Optional && err != nil && ctx.Err() == nil {
+		return flow.Answer{Err: err}, nil
+	}
+	return a, err
+}
+
+func (l *Linker) send(ctx context.Context, c flow.Call) (a flow.Answer, err error) {
 	if c.SQL != "" {
-		if l.source == nil {
-			return a, fmt.Errorf("run T-SQL: no SQL Server is named")
+		to, name := l.source, "SQL Server"
+		if c.OnTarget {
+			to, name = l.o.Target, "login to the managed instance"
 		}
-		a.Rows, err = l.source.Query(ctx, c.SQL, c.Args...)
+		if to == nil {
+			return a, fmt.Errorf("run T-SQL: no %s is named", name)
+		}
+		a.Rows, err = to.Query(ctx, c.SQL, c.Args...)
 		return a, err
 	}
 	switch c.Op {
@@ -89,6 +109,10 @@ func (l *Linker) perform(ctx context.Context, c flow.Call) (a flow.Answer, err e
 		err = l.arm.PutLink(ctx, c.Instance, c.Link)
 	case flow.DeleteLink:
 		err = l.arm.DeleteLink(ctx, c.Instance, c.Name)
+	case flow.FailoverLink:
+		err = l.arm.FailoverLink(ctx, c.Instance, c.Name, armtypes.Planned)
+	case flow.ForceLink:
+		err = l.arm.FailoverLink(ctx, c.Instance, c.Name, armtypes.ForcedAllowDataLoss)
 	default:
 		err = fmt.Errorf("unknown call %d", c.Op)
 	}

@@ -39,9 +39,13 @@ func (l *Linker) Plan(ctx context.Context, s flow.Spec) ([]PlannedStep, error) {
 	if err != nil {
 		return nil, fmt.Errorf("link %q: %w", s.DAG, err)
 	}
-	state := &flow.State{Spec: s}
+	return l.plan(ctx, &flow.State{Spec: s}, flow.Create())
+}
+
+// plan looks at each step.
+func (l *Linker) plan(ctx context.Context, state *flow.State, steps []flow.Step) ([]PlannedStep, error) {
 	var plan []PlannedStep
-	for _, step := range flow.Create() {
+	for _, step := range steps {
 		p := PlannedStep{ID: step.ID, Title: step.Title, Precondition: step.Precondition, Effect: step.Effect}
 		r := &runner{Linker: l, state: state, step: step, began: l.o.Clock.Now()}
 		d, err := r.look(ctx)
@@ -56,7 +60,7 @@ func (l *Linker) Plan(ctx context.Context, s flow.Spec) ([]PlannedStep, error) {
 				p.State = WillWait
 			}
 		case err != nil:
-			return plan, fmt.Errorf("link %q, step %s: %w", s.DAG, step.ID, err)
+			return plan, fmt.Errorf("link %q, step %s: %w", state.DAG, step.ID, err)
 		default:
 			p.State, p.Seen = map[flow.Verdict]string{flow.Done: Present, flow.Act: ToDo, flow.Wait: WillWait}[d.Verdict], d.Seen
 		}

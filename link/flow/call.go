@@ -23,6 +23,9 @@ const (
 	GetLink
 	PutLink
 	DeleteLink
+	// FailoverLink has the instance change the roles, ForceLink makes it the primary without asking SQL Server.
+	FailoverLink
+	ForceLink
 )
 
 // Call is one statement for SQL Server or one call of the management API.
@@ -32,6 +35,12 @@ type Call struct {
 	Args []any
 	// Shown is printed instead of SQL when that holds a secret.
 	Shown string
+	// OnTarget sends SQL to the managed instance instead.
+	OnTarget bool
+	// Optional puts trouble with the call into the answer's Err instead of ending the run.
+	Optional bool
+	// Timeout bounds the call; 0 means the run's own.
+	Timeout time.Duration
 
 	Op Op
 	// Instance is called about, Name is the certificate's or link's, DER the certificate to upload, Link what to make.
@@ -47,6 +56,9 @@ func (c Call) String() string {
 		text := c.SQL
 		if c.Shown != "" {
 			text = c.Shown
+		}
+		if c.OnTarget {
+			text += "\n-- on the managed instance"
 		}
 		for i, a := range c.Args {
 			text += fmt.Sprintf("\n-- @p%d = %v", i+1, a)
@@ -72,6 +84,10 @@ func (c Call) String() string {
 			at, c.Link.Name, strings.Join(c.Link.Databases, ", "), c.Link.PartnerEndpoint, c.Link.PartnerAG, c.Link.InstanceAG)
 	case DeleteLink:
 		return "DELETE " + at + "/distributedAvailabilityGroups/" + c.Name
+	case FailoverLink:
+		return "POST " + at + "/distributedAvailabilityGroups/" + c.Name + "/failover {failoverType: " + armtypes.Planned + "}"
+	case ForceLink:
+		return "POST " + at + "/distributedAvailabilityGroups/" + c.Name + "/failover {failoverType: " + armtypes.ForcedAllowDataLoss + "}"
 	}
 	return "nothing"
 }
@@ -87,6 +103,8 @@ type Answer struct {
 	Certificate []byte
 	// Link is nil when there is none.
 	Link *armtypes.Link
+	// Err is why an Optional call has no answer.
+	Err error
 }
 
 // Row is one row by column name, in lower case.

@@ -41,6 +41,9 @@ type Step struct {
 	Tolerates []int32
 	// Patience is how long Wait is taken for an answer; 0 means no limit but the caller's.
 	Patience time.Duration
+	// Late says what it means that the patience is over: the error to end with, or nil to go on without the effect. A nil
+	// Late is the error that the time is over.
+	Late func(s *State, seen string) error
 }
 
 // State is a specification and what the probes found out.
@@ -62,6 +65,11 @@ type State struct {
 	dropPartner bool
 	// dropLink says that the link is there but its creation failed.
 	dropLink bool
+
+	// Took is how long the last action ran. The package that carries the calls sets it.
+	Took time.Duration
+	// Change is what a failover is to do and has found out; nil for other flows.
+	Change *Change
 }
 
 // Endpoint is a mirroring endpoint as SQL Server shows it.
