@@ -18,13 +18,13 @@ const module = "linkspan/"
 // exceptions inside a row. ARCHITECTURE.md shows the picture and the reasons.
 var ladder = [][]string{
 	0: {"lsn", "sqlerr", "sqltype", "internal/clock", "internal/fsx", "internal/invariant", "internal/sabotage", "internal/startstop", "internal/lint"},
-	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "bak/baktest", "trust", "login", "hadr/hadrwire", "hadr/agcore",
+	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "bak/baktest", "trust", "login", "hadr/hadrwire", "hadr/agcore", "hadr/agsim",
 		"tsql/ast", "tsql/parse", "link/flow", "armtypes"},
 	2:  {"storage", "storage/logvfs", "media", "media/mediatest", "media/dir", "media/smb", "media/azblob", "backup/device", "hadr/endpoint", "sqlclient", "armclient"},
-	3:  {"backup", "catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
+	3:  {"backup", "backup/foreign", "catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec"},
 	4:  {"hadr", "hadr/seeding", "rescue"},
 	5:  {"instance", "link"},
-	6:  {"tdsserver", "arm", "doctor"},
+	6:  {"tdsserver", "arm", "doctor", "metrics"},
 	7:  {"daemon"},
 	8:  {"demo"},
 	9:  {"cli"},
@@ -51,12 +51,15 @@ var rungs = map[string]string{
 	"media/azblob > media":         "implements it",
 	"backup/device > media":        "what it opens is a file of backup media",
 	"backup/device > media/azblob": "blobs are reached as any container is",
+	"backup/foreign > catalog":     "rows go into the tables past T-SQL",
+	"backup/foreign > tsql/sqlfn":  "values are bound as statements bind them",
 	"catalog > tsql/sqlfn":         "columns are declared under the collations that the functions' package registers",
 	"tsql/bind > tsql/sqlfn":       "bound expressions call the functions",
 	"tsql/bind > catalog":          "names are bound against the catalog",
 	"tsql/exec > tsql/bind":        "the executor runs what was bound",
 	"tsql/exec > tsql/sqlfn":       "connections carry the functions",
 	"tsql/exec > catalog":          "statements that define objects change it",
+	"hadr/agsim > hadr/agcore":     "the simulator drives the machines",
 	"hadr > hadr/seeding":          "a replica begins with its seeding",
 }
 
