@@ -60,6 +60,9 @@ func (t *restoring) applyLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if at.Foreign != nil {
+		return sqlerr.New(4330)
+	}
 	switch h := t.header; {
 	case last.Less(h.FirstLSN):
 		return sqlerr.New(4305, h.FirstLSN.Decimal(), last.Decimal())
@@ -174,6 +177,12 @@ func (t *restoring) finish(ctx context.Context) error {
 		return err
 	}
 	defer open()
+	if at.Foreign != nil {
+		if t.r.norecovery || t.r.standby != "" {
+			return nil
+		}
+		return t.finishForeign(ctx, d)
+	}
 	last, err := lsnOf(at.LastLSN)
 	if err != nil {
 		return err
@@ -196,7 +205,7 @@ func (t *restoring) applyDifferential(ctx context.Context) error {
 		return err
 	}
 	defer open()
-	if bak.GUID(at.Base) != t.header.DifferentialBaseGUID {
+	if at.Foreign != nil || bak.GUID(at.Base) != t.header.DifferentialBaseGUID {
 		return sqlerr.New(3136).WithCause(fmt.Errorf("the differential builds on backup set %s, the database began with %s", t.header.DifferentialBaseGUID, bak.GUID(at.Base)))
 	}
 	last, err := lsnOf(at.LastLSN)

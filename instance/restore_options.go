@@ -18,6 +18,8 @@ type restoreDoc struct {
 	Base    [16]byte `json:"base,omitzero"`
 	BaseLSN string   `json:"baseLSN,omitempty"`
 	Fork    [16]byte `json:"fork"`
+	// Foreign is what is kept of SQL Server's own backups; nil when ours are restored.
+	Foreign *foreignDoc `json:"foreign,omitempty"`
 }
 
 // restoreSpec is RESTORE with its options read.

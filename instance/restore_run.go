@@ -253,7 +253,8 @@ func (d *Database) hasTail() bool {
 	return err != nil || at != db.Hardened()
 }
 
-// newDoc describes the database as it will be: under the number of the one it replaces, in a folder of its own.
+// newDoc describes the database as it will be: under the number of the one it replaces, in a folder of its own. Without
+// a header (recovery alone) the caller fills in the rest.
 func (t *restoring) newDoc(old *Database) (databaseDoc, error) {
 	t.in.ddl.Lock()
 	defer t.in.ddl.Unlock()
@@ -271,6 +272,9 @@ func (t *restoring) newDoc(old *Database) (databaseDoc, error) {
 		if doc, err = t.in.newDatabaseLocked(t.r.database, t.in.opts.Collation); err != nil {
 			return doc, err
 		}
+	}
+	if t.header == nil {
+		return doc, nil
 	}
 	doc.Family, doc.Compat, doc.Recovery = [16]byte(t.header.FamilyGUID), t.header.Compatibility, recoveryFull
 	switch t.header.RecoveryModel() {
@@ -392,9 +396,4 @@ func (d *Database) catalogCollation(ctx context.Context, db *storage.DB) (string
 		return "", fmt.Errorf("read catalog: %w", err)
 	}
 	return s.Collation, nil
-}
-
-// applyForeign imports a backup of SQL Server.
-func (t *restoring) applyForeign(context.Context) error {
-	return unsupported("RESTORE of "+t.media.Family().Software+"'s own backups", "look at it with \"linkspan backup tables\" and export what you need")
 }

@@ -82,6 +82,12 @@ func (in *Instance) Login(ctx context.Context, l sqlapi.Login, out sqlapi.Result
 	return s, nil
 }
 
+// sessionOptions are those of a session of the instance's own.
+func sessionOptions(in *Instance, id int, database string) exec.SessionOptions {
+	return exec.SessionOptions{ID: id, Login: sqlapi.Login{User: in.opts.Administrator, AppName: "linkspan"}, Database: database,
+		Closed: func() { in.sessions.remove(id) }}
+}
+
 func initialDatabase(l sqlapi.Login, user *loginDoc) string {
 	switch {
 	case l.Database != "":

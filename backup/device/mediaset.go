@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"linkspan/bak"
@@ -71,6 +72,12 @@ func (m *MediaSet) add(ctx context.Context, d *Devices, n Name) error {
 	m.Stripes = append(m.Stripes, s)
 	return nil
 }
+
+// Bytes are the file's, Size their number.
+func (s *Stripe) Bytes() io.ReaderAt { return s.file }
+
+// Size is the file's size in bytes.
+func (s *Stripe) Size() int64 { return s.file.Size() }
 
 // Family is what the medium says of itself.
 func (m *MediaSet) Family() bak.Family { return m.Stripes[0].Media.Family }
