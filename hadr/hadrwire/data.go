@@ -71,6 +71,9 @@ type SeedRequest struct {
 	Resume    bool
 	Header    SeedHeader
 	NextPage  uint32
+	// Difference tells that the seeding to resume is one by difference; Pages that the copy has pages of the database, so
+	// that a new seeding can be one.
+	Difference, Pages bool
 }
 
 // Type implements Message.
@@ -81,6 +84,8 @@ func (m *SeedRequest) encode(e *encoder) {
 	e.bool(m.Resume)
 	m.Header.encode(e)
 	e.u32(m.NextPage)
+	e.bool(m.Difference)
+	e.bool(m.Pages)
 }
 
 func (m *SeedRequest) decode(d *decoder) {
@@ -88,6 +93,7 @@ func (m *SeedRequest) decode(d *decoder) {
 	m.Resume = d.bool()
 	m.Header.decode(d)
 	m.NextPage = d.u32()
+	m.Difference, m.Pages = d.bool(), d.bool()
 }
 
 // SeedStart answers a SeedRequest. Resumed repeats the header asked for and continues; otherwise it is a new seeding and
@@ -97,6 +103,8 @@ type SeedStart struct {
 	Header  SeedHeader
 	// Operation is the source's id of it.
 	Operation [16]byte
+	// Difference: the copy sends SeedHashes, and each is answered with a SeedDelta, instead of SeedChunks unasked.
+	Difference bool
 }
 
 // Type implements Message.
@@ -106,12 +114,14 @@ func (m *SeedStart) encode(e *encoder) {
 	e.bool(m.Resumed)
 	m.Header.encode(e)
 	e.id(m.Operation)
+	e.bool(m.Difference)
 }
 
 func (m *SeedStart) decode(d *decoder) {
 	m.Resumed = d.bool()
 	m.Header.decode(d)
 	m.Operation = d.id()
+	m.Difference = d.bool()
 }
 
 // SeedChunk is a run of pages, as storage.Chunk is. One without pages is the last.

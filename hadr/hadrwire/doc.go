@@ -7,8 +7,10 @@
 //
 //	Hello        control: answered with Config or Refuse, then Heartbeat, Progress, Suspend, Resume and
 //	             Rotate in any order
-//	SeedRequest  pages: answered with SeedStart or Refuse, then SeedChunk until an empty one; the other way SeedAck
+//	SeedRequest  pages: answered with SeedStart or Refuse, then SeedChunk until an empty one; the other way SeedAck.
+//	             By difference, the other way SeedHashes, each answered with a SeedDelta until an empty one
 //	LogRequest   log: answered with LogStart or Refuse, then LogBatch
+//	HashesRequest, PageRequest  to compare and repair: each answered with PageHashes, Page or Refuse
 //
 // Hello begins with a magic number and the protocol version, and Refuse never changes, so that instances of different
 // versions can still tell each other so. Every length is limited before anything is allocated, strings are checked to

@@ -37,6 +37,13 @@ const (
 	TypeTurnOver
 	TypeModes
 	TypeState
+	// What copies compare page by page.
+	TypeSeedHashes    Type = 0x60
+	TypeSeedDelta     Type = 0x61
+	TypeHashesRequest Type = 0x62
+	TypePageHashes    Type = 0x63
+	TypePageRequest   Type = 0x64
+	TypePage          Type = 0x65
 	// TypeProbe and TypeProbed stand apart, so that instances of any version can probe each other.
 	TypeProbe  Type = 0x70
 	TypeProbed Type = 0x71
@@ -59,8 +66,10 @@ const (
 
 func (t Type) limit() int {
 	switch t {
-	case TypeSeedChunk:
+	case TypeSeedChunk, TypeSeedDelta:
 		return maxChunk
+	case TypePage:
+		return MaxPageSize + 1<<10
 	case TypeLogBatch:
 		return MaxBatch + 1<<10
 	case TypeSeedRequest, TypeSeedStart:
@@ -202,6 +211,18 @@ func newMessage(t Type) Message {
 		return new(Modes)
 	case TypeState:
 		return new(State)
+	case TypeSeedHashes:
+		return new(SeedHashes)
+	case TypeSeedDelta:
+		return new(SeedDelta)
+	case TypeHashesRequest:
+		return new(HashesRequest)
+	case TypePageHashes:
+		return new(PageHashes)
+	case TypePageRequest:
+		return new(PageRequest)
+	case TypePage:
+		return new(Page)
 	case TypeProbe:
 		return new(Probe)
 	case TypeProbed:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"linkspan/hadr/agcore"
+	"linkspan/storage"
 )
 
 // State is where a seeding stands, as sys.dm_hadr_automatic_seeding names it.
@@ -12,7 +13,9 @@ type State string
 
 // The states.
 const (
+	// Pending: the source has not answered yet; Limited: it sends as many copies as it may already.
 	Pending   State = "PENDING"
+	Limited   State = "LIMIT_CONCURRENT_BACKUPS"
 	Seeding   State = "SEEDING"
 	Completed State = "COMPLETED"
 	Failed    State = "FAILED"
@@ -27,8 +30,10 @@ type Stats struct {
 	Operation, Remote agcore.ID
 	// Started is when the first attempt began, Ended when it was completed or failed for good.
 	Started, Ended time.Time
-	// Bytes of Total have been sent or installed; Resent were sent before already.
-	Bytes, Total, Resent int64
+	// Bytes of Total have been sent or installed; Resent were sent before already. Of a seeding by Difference, Skipped of
+	// Bytes were not sent, because the copy had them.
+	Bytes, Total, Resent, Skipped int64
+	Difference                    bool
 	// AttemptBytes were moved since AttemptStarted, for the rate.
 	AttemptBytes   int64
 	AttemptStarted time.Time
@@ -71,11 +76,24 @@ func (p *Progress) update(f func(s *Stats)) {
 	f(&p.s)
 }
 
-// begin notes the start of an attempt; resumed is what is there already.
-func (p *Progress) begin(now time.Time, source bool, own, remote agcore.ID, resumed, total int64, fresh bool) {
+// wait notes that an attempt waits, in the state, before it begins.
+func (p *Progress) wait(now time.Time, source bool, state State) {
 	p.update(func(s *Stats) {
-		if fresh || s.State == "" {
+		if s.State == "" || s.State == Completed {
 			*s = Stats{Started: now, Attempts: s.Attempts}
+		}
+		s.State, s.Source = state, source
+	})
+}
+
+// begin notes the start of an attempt; resumed is what is there already.
+func (p *Progress) begin(now time.Time, source bool, own, remote agcore.ID, resumed, total int64, fresh, difference bool) {
+	p.update(func(s *Stats) {
+		if fresh && s.State != Pending && s.State != Limited || s.State == "" {
+			*s = Stats{Started: now, Attempts: s.Attempts}
+		}
+		if s.Difference = difference; fresh {
+			s.Bytes, s.Skipped, s.Resent = 0, 0, 0
 		}
 		if s.Bytes > resumed {
 			s.Resent += s.Bytes - resumed
@@ -98,6 +116,13 @@ func (p *Progress) moved(n, total int64, disk, network time.Duration) {
 	})
 }
 
+// compared notes a chunk of a seeding by difference.
+func (p *Progress) compared(c *storage.Chunk, disk, network time.Duration) {
+	n := pages(uint32(len(c.LSNs)))
+	p.moved(n, pages(c.Size), disk, network)
+	p.update(func(s *Stats) { s.Skipped += n - int64(len(c.Pages)) })
+}
+
 // Complete notes the end.
 func (p *Progress) Complete(now time.Time) {
 	p.update(func(s *Stats) {
@@ -110,7 +135,7 @@ func (p *Progress) Complete(now time.Time) {
 // Fail notes the end of an attempt; the next one goes on.
 func (p *Progress) Fail(now time.Time, f agcore.Fault) {
 	p.update(func(s *Stats) {
-		if s.State == Seeding {
+		if s.State == Seeding || s.State == Pending || s.State == Limited {
 			s.State, s.Failure, s.FailureAt = Failed, f, now
 		}
 	})

@@ -29,6 +29,7 @@ type peers struct {
 	sent     seeding.Progress
 	received seeding.Progress
 	held     lsn.LSN
+	slots    *seeding.Slots
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -126,7 +127,7 @@ func (p *peers) serve(c net.Conn) {
 	}
 	switch m := m.(type) {
 	case *hadrwire.SeedRequest:
-		s := seeding.Source{DB: p.db, Progress: &p.sent, Clock: clock.System, Operation: agcore.ID{1}, Hold: func(_ context.Context, at lsn.LSN) error {
+		s := seeding.Source{DB: p.db, Progress: &p.sent, Clock: clock.System, Operation: agcore.ID{1}, Slots: p.slots, Hold: func(_ context.Context, at lsn.LSN) error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.held = at

@@ -26,11 +26,20 @@ type Source struct {
 	Operation agcore.ID
 	// Hold is told, BEFORE the target hears of the seeding, after which LSN the log must be kept, also over a restart.
 	Hold func(ctx context.Context, after lsn.LSN) error
+	// Slots bounds how many seedings an instance sends at once, Limit the bytes a second they take together; nil: no
+	// bound.
+	Slots *Slots
+	Limit *Limit
 }
 
 // Serve answers a request on the stream and returns when everything is sent and the target has closed the stream, or with
 // an error. The end of ctx must also end the stream.
 func (s *Source) Serve(ctx context.Context, stream io.ReadWriter, req *hadrwire.SeedRequest) error {
+	free, err := s.Slots.Take(ctx, func() { s.Progress.wait(s.Clock.Now(), true, Limited) })
+	if err != nil {
+		return err
+	}
+	defer free()
 	src, resumed, err := s.open(ctx, req)
 	if err != nil {
 		return err
@@ -40,17 +49,23 @@ func (s *Source) Serve(ctx context.Context, stream io.ReadWriter, req *hadrwire.
 	if err := s.Hold(ctx, h.LogFrom); err != nil {
 		return err
 	}
-	next := uint32(1)
+	next, difference := uint32(1), req.Pages
 	if resumed {
-		next = req.NextPage
+		next, difference = req.NextPage, req.Difference
 	}
-	s.Progress.begin(s.Clock.Now(), true, s.Operation, agcore.ID(req.Operation), pages(next-1), pages(h.Pages), !resumed)
-	if err := hadrwire.Write(stream, &hadrwire.SeedStart{Resumed: resumed, Header: wireHeader(h), Operation: s.Operation}); err != nil {
+	s.Progress.begin(s.Clock.Now(), true, s.Operation, agcore.ID(req.Operation), pages(next-1), pages(h.Pages), !resumed, difference)
+	if err := hadrwire.Write(stream, &hadrwire.SeedStart{Resumed: resumed, Header: wireHeader(h), Operation: s.Operation, Difference: difference}); err != nil {
 		return fmt.Errorf("send start of seeding: %w", err)
 	}
-	if err := s.send(ctx, src, stream, next); err != nil {
+	if difference {
+		err = s.sendDifference(ctx, src, stream, next)
+	} else {
+		err = s.send(ctx, src, stream, next)
+	}
+	if err != nil {
 		return err
 	}
+	free() // what the target does now costs nothing here
 	// The target closes when it has what it needs.
 	if _, err := io.Copy(io.Discard, bufio.NewReader(stream)); err != nil {
 		return fmt.Errorf("wait for the end of seeding: %w", err)
@@ -86,8 +101,8 @@ func (s *Source) send(ctx context.Context, src *storage.SeedSource, w io.Writer,
 		}
 		start := s.Clock.Now()
 		head = hadrwire.AppendChunk(head[:0], wireChunk(&c.Chunk))
-		if _, err = w.Write(head); err == nil && len(c.Pages) > 0 {
-			_, err = w.Write(c.Pages)
+		if err = s.write(ctx, w, head); err == nil && len(c.Pages) > 0 {
+			err = s.write(ctx, w, c.Pages)
 		}
 		if err != nil {
 			return fmt.Errorf("send pages from %d: %w", next, err)
@@ -99,6 +114,15 @@ func (s *Source) send(ctx context.Context, src *storage.SeedSource, w io.Writer,
 		next += uint32(len(c.LSNs))
 		a.back(c)
 	}
+}
+
+// write sends b as fast as it may.
+func (s *Source) write(ctx context.Context, w io.Writer, b []byte) error {
+	if err := s.Limit.Wait(ctx, len(b)); err != nil {
+		return err
+	}
+	_, err := w.Write(b)
+	return err
 }
 
 func pages(n uint32) int64 { return int64(n) * storage.PageSize }

@@ -30,6 +30,18 @@ type Target struct {
 	Open func() (net.Conn, error)
 	// Started is called when the first answer is there.
 	Started func()
+	// Again has a copy that is whole seeded all the same, by difference: it went another way than the source, or fell
+	// behind the log there is. What it has alone is lost.
+	Again bool
+}
+
+// found is what an earlier attempt, or an earlier life of the copy, left.
+type found struct {
+	// target is a seeding to continue, db a copy that is whole already.
+	target *storage.SeedTarget
+	db     *storage.DB
+	// pages tells that there are some to compare.
+	pages bool
 }
 
 // ErrRefused is wrapped when the source refuses; the *hadrwire.Refuse is in the chain as a *RefusedError.
@@ -49,10 +61,11 @@ func (e *RefusedError) Unwrap() error { return ErrRefused }
 // Receive makes the copy and returns it, opened as a replica. After an error everything received is kept for the next
 // call. The end of ctx ends the streams.
 func (t *Target) Receive(ctx context.Context) (*storage.DB, error) {
-	dst, whole, err := t.reopen(ctx)
-	if err != nil || whole != nil {
-		return whole, err
+	there, err := t.reopen(ctx)
+	if err != nil || there.db != nil {
+		return there.db, err
 	}
+	dst := there.target
 	defer func() {
 		if dst != nil {
 			dst.Close() //nolint:errcheck // what is on disk is continued, whatever this says
@@ -63,7 +76,8 @@ func (t *Target) Receive(ctx context.Context) (*storage.DB, error) {
 		return nil, err
 	}
 	defer stop()
-	start, r, err := t.request(in, dst)
+	t.Progress.wait(t.Clock.Now(), false, Pending)
+	start, r, err := t.request(in, there)
 	if err != nil {
 		return nil, err
 	}
@@ -71,62 +85,86 @@ func (t *Target) Receive(ctx context.Context) (*storage.DB, error) {
 		return nil, fmt.Errorf("the source seeds another database than it announced")
 	}
 	if !start.Resumed {
-		if dst, err = t.renew(ctx, dst, storageHeader(start.Header)); err != nil {
+		if dst, err = t.renew(ctx, dst, start); err != nil {
 			return nil, err
 		}
 	}
 	p := dst.Progress()
-	t.Progress.begin(t.Clock.Now(), false, t.Operation, start.Operation, pages(p.NextPage-1), pages(start.Header.Pages), !start.Resumed)
+	t.Progress.begin(t.Clock.Now(), false, t.Operation, start.Operation, pages(p.NextPage-1), pages(start.Header.Pages), !start.Resumed, start.Difference)
 	t.Started()
-	return t.fill(ctx, dst, r, stop)
+	if start.Difference {
+		asker := newAsker(dst, in)
+		asking := startstop.New(ctx)
+		asking.Go(asker.run)
+		defer asking.Stop()
+		defer stop() // first: it may be writing
+		return fill(ctx, t, dst, r, stop, func(m *hadrwire.SeedDelta) storage.Chunk { return storageDelta(m) }, asker.installed)
+	}
+	return fill(ctx, t, dst, r, stop, func(m *hadrwire.SeedChunk) storage.Chunk { return storageChunk(m) }, func(uint32, int) {})
 }
 
-// reopen finds what an earlier attempt left: a seeding to continue, a copy that is whole already, or nothing. What is
-// damaged or of another database is thrown away: it was only a copy.
-func (t *Target) reopen(ctx context.Context) (*storage.SeedTarget, *storage.DB, error) {
+// reopen finds what an earlier attempt left: a seeding to continue, a copy that is whole already, pages to compare, or
+// nothing. What is of another database is thrown away: it was only a copy.
+func (t *Target) reopen(ctx context.Context) (found, error) {
 	dst, err := storage.OpenSeedTarget(ctx, t.Options)
 	switch {
+	case err == nil && dst.Progress().Header.ID == t.Origin:
+		return found{target: dst, pages: true}, nil
 	case err == nil:
-		return dst, nil, nil
+		return found{}, errors.Join(dst.Close(), t.discard())
 	case dst != nil: // ctx ended
-		return nil, nil, errors.Join(err, dst.Close())
+		return found{}, errors.Join(err, dst.Close())
 	case ctx.Err() != nil, errors.Is(err, fsx.ErrLocked):
-		return nil, nil, err
+		return found{}, err
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, nil
+		return found{}, nil
+	case t.Again:
+		return found{pages: true}, nil
 	}
 	db, openErr := storage.Open(ctx, t.Options)
 	switch {
 	case openErr == nil && db.IsReplica() && db.ID() == t.Origin:
-		return nil, db, nil // it was whole, and we were stopped before anybody took it
+		return found{db: db}, nil // it was whole, and we were stopped before anybody took it
 	case openErr == nil:
-		if err := db.Close(); err != nil {
-			return nil, nil, err
+		same := db.ID() == t.Origin
+		if err := db.Close(); err != nil || same {
+			return found{pages: same}, err
 		}
-	case !errors.Is(err, storage.ErrDamaged) && !errors.Is(openErr, storage.ErrDamaged):
-		return nil, nil, errors.Join(err, openErr)
+		return found{}, t.discard()
+	case errors.Is(err, storage.ErrDamaged) || errors.Is(openErr, storage.ErrDamaged):
+		return found{pages: true}, nil // what is damaged differs
 	}
-	return nil, nil, t.discard()
+	return found{}, errors.Join(err, openErr)
 }
 
-// renew throws away what is there and begins with the header.
-func (t *Target) renew(ctx context.Context, old *storage.SeedTarget, h storage.SeedHeader) (*storage.SeedTarget, error) {
+// renew begins with the header: by difference when that was agreed on, otherwise with nothing.
+func (t *Target) renew(ctx context.Context, old *storage.SeedTarget, start *hadrwire.SeedStart) (*storage.SeedTarget, error) {
 	if old != nil {
 		if err := old.Close(); err != nil {
 			return nil, fmt.Errorf("close interrupted seeding: %w", err)
 		}
 	}
+	h := storageHeader(start.Header)
+	if start.Difference {
+		dst, err := storage.RestartSeedTarget(ctx, t.Options, h)
+		if err == nil || dst != nil || ctx.Err() != nil || errors.Is(err, fsx.ErrLocked) {
+			return begun(dst, err)
+		}
+	}
 	if err := t.discard(); err != nil {
 		return nil, err
 	}
-	dst, err := storage.CreateSeedTarget(ctx, t.Options, h)
-	if err != nil {
-		if dst != nil { // ctx ended
-			err = errors.Join(err, dst.Close())
-		}
-		return nil, fmt.Errorf("begin seeding: %w", err)
+	return begun(storage.CreateSeedTarget(ctx, t.Options, h))
+}
+
+func begun(dst *storage.SeedTarget, err error) (*storage.SeedTarget, error) {
+	if err == nil {
+		return dst, nil
 	}
-	return dst, nil
+	if dst != nil { // ctx ended
+		err = errors.Join(err, dst.Close())
+	}
+	return nil, fmt.Errorf("begin seeding: %w", err)
 }
 
 func (t *Target) discard() error {
@@ -172,18 +210,20 @@ func (t *Target) stream(ctx context.Context) (net.Conn, func(), error) {
 	return c, func() { stop(); c.Close() }, nil
 }
 
-func (t *Target) request(c net.Conn, dst *storage.SeedTarget) (*hadrwire.SeedStart, *hadrwire.Reader, error) {
-	req := &hadrwire.SeedRequest{Operation: t.Operation, NextPage: 1}
-	if dst != nil {
-		p := dst.Progress()
-		req.Resume, req.Header, req.NextPage = p.Header.ID == t.Origin, wireHeader(p.Header), p.NextPage
+func (t *Target) request(c net.Conn, there found) (*hadrwire.SeedStart, *hadrwire.Reader, error) {
+	req := &hadrwire.SeedRequest{Operation: t.Operation, NextPage: 1, Pages: there.pages}
+	if there.target != nil {
+		p := there.target.Progress()
+		req.Resume, req.Header, req.NextPage, req.Difference = true, wireHeader(p.Header), p.NextPage, p.Difference
 	}
 	if err := hadrwire.Write(c, req); err != nil {
 		return nil, nil, fmt.Errorf("ask for pages: %w", err)
 	}
 	r := hadrwire.NewReader(c)
 	m, err := expect[*hadrwire.SeedStart](r)
-	if err == nil && m.Resumed && !req.Resume {
+	switch {
+	case err != nil:
+	case m.Resumed && !req.Resume, m.Difference && !req.Pages, m.Resumed && m.Difference != req.Difference:
 		err = fmt.Errorf("the source resumes what nobody asked for")
 	}
 	return m, r, err
@@ -235,8 +275,9 @@ func lend[M hadrwire.Message](ctx context.Context, r *hadrwire.Reader, out chan<
 	}
 }
 
-// fill installs pages and log until the copy is whole. stopIn ends the stream of pages.
-func (t *Target) fill(ctx context.Context, dst *storage.SeedTarget, in *hadrwire.Reader, stopIn func()) (*storage.DB, error) {
+// fill installs pages, which come in messages that of reads, and log until the copy is whole. stopIn ends the stream of
+// pages; installed is told after each chunk which page is next, and how many it had.
+func fill[M hadrwire.Message](ctx context.Context, t *Target, dst *storage.SeedTarget, in *hadrwire.Reader, stopIn func(), of func(M) storage.Chunk, installed func(uint32, int)) (*storage.DB, error) {
 	out, stop, err := t.stream(ctx)
 	if err != nil {
 		return nil, err
@@ -252,10 +293,10 @@ func (t *Target) fill(ctx context.Context, dst *storage.SeedTarget, in *hadrwire
 		return nil, fmt.Errorf("ask for log after %v: %w", req.After, err)
 	}
 	readers := startstop.New(ctx)
-	chunks, batches := make(chan handed[*hadrwire.SeedChunk]), make(chan handed[*hadrwire.LogBatch])
+	chunks, batches := make(chan handed[M]), make(chan handed[*hadrwire.LogBatch])
 	readers.Go(func(ctx context.Context) { lend(ctx, in, chunks) })
 	readers.Go(func(ctx context.Context) { lend(ctx, log, batches) })
-	err = t.install(ctx, dst, chunks, batches)
+	err = install(ctx, t, dst, chunks, batches, of, installed)
 	stopIn()
 	stop()
 	readers.Stop()
@@ -270,7 +311,7 @@ func (t *Target) fill(ctx context.Context, dst *storage.SeedTarget, in *hadrwire
 	return db, nil
 }
 
-func (t *Target) install(ctx context.Context, dst *storage.SeedTarget, chunks chan handed[*hadrwire.SeedChunk], batches chan handed[*hadrwire.LogBatch]) error {
+func install[M hadrwire.Message](ctx context.Context, t *Target, dst *storage.SeedTarget, chunks chan handed[M], batches chan handed[*hadrwire.LogBatch], of func(M) storage.Chunk, installed func(uint32, int)) error {
 	whole := false
 	last := t.Clock.Now()
 	for {
@@ -285,16 +326,16 @@ func (t *Target) install(ctx context.Context, dst *storage.SeedTarget, chunks ch
 				return fmt.Errorf("receive pages: %w", cutOff(h.err))
 			}
 			came := t.Clock.Now()
-			c := storageChunk(h.m)
+			c := of(h.m)
 			if err := dst.InstallChunk(ctx, c); err != nil {
 				return fmt.Errorf("install pages from %d: %w", c.First, err)
 			}
-			n, total := int64(len(c.Pages)), pages(c.Size)
-			whole = len(c.LSNs) == 0
-			close(h.done)
 			network := came.Sub(last)
 			last = t.Clock.Now()
-			t.Progress.moved(n, total, last.Sub(came), network)
+			t.Progress.compared(&c, last.Sub(came), network)
+			whole = len(c.LSNs) == 0
+			close(h.done)
+			installed(c.First+uint32(len(c.LSNs)), len(c.LSNs))
 			if whole {
 				chunks = nil
 			}
