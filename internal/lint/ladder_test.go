@@ -28,7 +28,7 @@ var ladder = [][]string{
 	7:  {"daemon"},
 	8:  {"demo"},
 	9:  {"cli"},
-	10: {"cmd/linkspan", "internal/harness"},
+	10: {"cmd/linkspan", "internal/harness", "internal/history"},
 	11: {"internal/systest", "internal/bench", "internal/testsum"},
 }
 
