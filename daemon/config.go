@@ -59,6 +59,8 @@ type Config struct {
 	CA string `yaml:"ca"`
 	// ARM is the ARM endpoint of a managed instance; nil for none.
 	ARM *ARMConfig `yaml:"arm"`
+	// Metrics is the port at which Prometheus reads metrics; nil for none.
+	Metrics *MetricsConfig `yaml:"metrics"`
 }
 
 // ARMConfig describes the ARM endpoint.
@@ -105,6 +107,9 @@ func LoadConfig(file string) (Config, error) {
 	if c.ARM != nil && c.ARM.Credentials != "" && !filepath.IsAbs(c.ARM.Credentials) {
 		c.ARM.Credentials = filepath.Join(base, c.ARM.Credentials)
 	}
+	if c.Metrics != nil && c.Metrics.TokenFile != "" && !filepath.IsAbs(c.Metrics.TokenFile) {
+		c.Metrics.TokenFile = filepath.Join(base, c.Metrics.TokenFile)
+	}
 	c.fillDefaults()
 	if err := c.Validate(); err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", file, err)
@@ -129,6 +134,9 @@ func (c *Config) fillDefaults() {
 	}
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && len(c.Addresses) == 0 {
 		c.Addresses = []string{listenerAddress(host)}
+	}
+	if c.Metrics != nil {
+		c.Metrics.fillDefaults()
 	}
 	if a := c.ARM; a != nil {
 		setDefault(&a.Listen, "localhost:8443")
@@ -201,6 +209,9 @@ func (c Config) Validate() error {
 		if net.ParseIP(ip) == nil {
 			bad("hosts: %s: %q is no IP address", name, ip)
 		}
+	}
+	if c.Metrics != nil {
+		problems = append(problems, c.Metrics.validate()...)
 	}
 	if c.ARM != nil {
 		if c.Kind != KindManagedInstance {

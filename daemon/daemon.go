@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strconv"
 
 	"linkspan/arm"
@@ -27,6 +28,9 @@ type Daemon struct {
 	arm       *arm.Server
 	armURL    string
 	authority *authority
+
+	metrics    *http.Server
+	metricsURL string
 }
 
 // Ready is what a running instance answers on; "linkspan instance --json" prints it.
@@ -41,6 +45,8 @@ type Ready struct {
 	Credentials string `json:"credentials"`
 	CA          string `json:"ca"`
 	ARM         string `json:"arm,omitempty"`
+	// Metrics is where Prometheus reads.
+	Metrics string `json:"metrics,omitempty"`
 }
 
 // Start opens the instance, then its ports: clients find it whole or not at all. Errors are those of the
@@ -81,6 +87,11 @@ func (d *Daemon) start(ctx context.Context) error {
 	}
 	if err := d.startTDS(ctx); err != nil {
 		return err
+	}
+	if c.Metrics != nil {
+		if err := d.startMetrics(ctx); err != nil {
+			return err
+		}
 	}
 	if c.ARM != nil {
 		return d.startARM()
@@ -131,7 +142,7 @@ func (d *Daemon) startTDS(ctx context.Context) error {
 // Ready tells where the instance answers.
 func (d *Daemon) Ready() Ready {
 	r := Ready{Name: d.config.Name, Kind: d.config.Kind, FQDN: d.config.FQDN, User: "sa", Credentials: d.config.Credentials,
-		CA: caFile(d.config.CA), ARM: d.armURL}
+		CA: caFile(d.config.CA), ARM: d.armURL, Metrics: d.metricsURL}
 	if addrs := d.tds.Addrs(); len(addrs) > 0 {
 		host, port, err := net.SplitHostPort(addrs[0].String())
 		if err == nil {
@@ -144,7 +155,7 @@ func (d *Daemon) Ready() Ready {
 
 // Stop closes the ports, then ends sessions, links and databases, and waits. Idempotent.
 func (d *Daemon) Stop() error {
-	var errs []error
+	errs := []error{d.stopMetrics()}
 	if d.arm != nil {
 		errs = append(errs, d.arm.Close())
 	}
