@@ -199,6 +199,9 @@ func (l *Link) resolve(now time.Time, e Event) []Action {
 	case Lead:
 		return l.lead()
 	case Diverged:
+		if l.state.Reseed { // known: it is to be brought in line by difference
+			return l.begin()
+		}
 		return l.diverge(Event{Kind: Divergence, Fault: l.ahead(), Text: l.ahead().Text})
 	case Await:
 		return l.await(now)

@@ -184,9 +184,8 @@ func (n *node) finishSeed(m *message) {
 			return
 		}
 		d.hard, d.pub, d.epoch = len(d.recs), len(d.recs), d.epochAt(len(d.recs))
-		if n.durable("seeded", func() { n.db, n.staged = d, nil }) {
+		if n.durable("seeded", func() { n.db, n.staged, n.shown = d, nil, 0 }) {
 			n.w.did["seeded"]++
-			n.shown = 0
 			n.show(n.db.hard)
 			n.step(agcore.Event{Kind: agcore.SeedDone, Mine: n.db.standing()})
 		}
