@@ -126,10 +126,7 @@ func (l *link) lead(ctx context.Context, db *storage.DB, r *agcore.RoleRecord) e
 	if !db.IsReplica() && last.Kind == agcore.RoleOpen && last.Epoch >= r.Epoch {
 		return db.WaitDurable(ctx, at.LSN)
 	}
-	history := agcore.History{{Epoch: db.Epoch()}}
-	if last.Kind != 0 {
-		history = last.History
-	}
+	history := (&agcore.Standing{Last: last}).History()
 	// The other side has no more than this; what comes is kept for it.
 	end := db.Appended()
 	l.keep(end)

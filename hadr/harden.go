@@ -76,6 +76,9 @@ func (l *link) useModes(tell bool) {
 	l.core.SetSessionTimeout(g.SessionTimeout())
 	l.core.SetRequired(required)
 	l.step(agcore.Event{Kind: agcore.ModeSet, On: synchronous})
+	if !l.core.Copy() {
+		l.progress() // where nothing is committed no other word comes
+	}
 }
 
 // takeModes takes over how the other side has configured the members; in the loop.
