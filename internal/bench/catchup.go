@@ -36,6 +36,9 @@ func (b *bench) syncCommit(ctx context.Context) error {
 	if _, err := paired.ExecContext(ctx, mode); err != nil {
 		return err
 	}
+	if _, err := paired.ExecContext(ctx, insert, 1, sixty, 1.5); err != nil {
+		return err
+	}
 	if err := waitState(ctx, paired, "SYNCHRONIZED"); err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ func run(ctx context.Context) error {
 		{[]string{"tds_insert_1_durable", "tds_insert_16_durable", "log_bytes_per_insert"}, b.durableInserts},
 		{[]string{"tds_insert_1_nosync", "tds_insert_16_nosync"}, b.unsyncedInserts},
 		{[]string{"lag_p50_ms_200tps", "lag_p99_ms_200tps", "lag_p99_ms_full", "seeding_MBps"}, b.link},
+		{[]string{"tds_insert_16_slow_disk"}, b.slowDisk},
 		{[]string{"tds_insert_16_sync_commit"}, b.syncCommit},
 		{[]string{"catchup_rows_per_s"}, b.catchUp},
 		{[]string{"outage_60s_catchup_s"}, b.outage},
@@ -91,6 +92,8 @@ func run(ctx context.Context) error {
 		{[]string{"pg_insert_1_durable", "pg_insert_16_durable", "pg_lag_p50_ms_200tps", "pg_lag_p99_ms_200tps", "pg_failover_pause_p50_ms",
 			"pg_failover_pause_p99_ms", "pg_basebackup_MBps"}, b.postgres},
 		{[]string{"sandbox_ready_ms"}, b.ready},
+		{[]string{"restart_ms_1gib_log"}, b.restart},
+		{[]string{"rss_mib_4gib_db"}, b.memory},
 		{[]string{"bak_verify_MBps", "bak_export_MBps", "bak_decompress_MBps", "bak_headers_per_s", "chain_plan_ms_100k_sets"}, b.backups},
 	} {
 		if b.wants(group.names...) {
