@@ -76,7 +76,7 @@ func (a *applier) change(h *pagelog.Header, c *pagelog.Changes) error {
 		hash, p.Data = old.Hash, old.Data
 	}
 	if hash.Check() != c.Check {
-		return fmt.Errorf("%w: record %s changes page %d with check %08x, which here has %08x", ErrDigest, h.LSN, c.Page, c.Check, hash.Check())
+		return &DigestError{LSN: h.LSN, Page: c.Page, Expected: fmt.Sprintf("%08x", c.Check), Actual: fmt.Sprintf("%08x", hash.Check())}
 	}
 	c.Apply(&p.Data)
 	a.touched[c.Page] = hash
@@ -99,7 +99,7 @@ func (a *applier) version(end logvfs.Position) (*logvfs.Version, error) {
 		a.digest = h.Digest
 	}
 	if !h.LSN.Less(a.until) && a.digest != h.Digest {
-		return nil, fmt.Errorf("%w at %s: the log has %s, this copy's pages give %s", ErrDigest, h.LSN, h.Digest, a.digest)
+		return nil, &DigestError{LSN: h.LSN, Expected: h.Digest.String(), Actual: a.digest.String()}
 	}
 	return a.b.Version(&logvfs.Version{LSN: h.LSN, End: end, Epoch: h.Epoch, Time: h.Time, Pages: h.Pages, Digest: a.digest}), nil
 }

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -267,4 +268,62 @@ func TestKilledSeedingGoesOnAtThePage(t *testing.T) {
 	}
 	copyChunks(t, s, target, 40, nil)
 	sameDigest(t, source, finish(t, source, target))
+}
+
+// TestDigestErrorNamesThePage gives a copy one page that is not the source's; the first record that changes it tells.
+func TestDigestErrorNamesThePage(t *testing.T) {
+	t.Parallel()
+	source := create(t, options(fsx.NewMem()))
+	exec(t, source, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 50) INSERT INTO t(b) SELECT randomblob(7000) FROM n")
+	s, err := source.SeedSource(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	target, err := storage.CreateSeedTarget(t.Context(), options(fsx.NewMem()), s.Header())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close() //nolint:errcheck // finishing it fails
+	const wrong = 20
+	for {
+		c, err := s.ReadChunk(t.Context(), target.Progress().NextPage, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.LSNs {
+			if c.First+uint32(i) == wrong {
+				page := c.Pages[i*storage.PageSize:][:storage.PageSize]
+				page[5000]++
+				c.Hashes[i] = storage.HashPage(wrong, page)
+			}
+		}
+		if err := target.InstallChunk(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.LSNs) == 0 {
+			break
+		}
+	}
+	at := exec(t, source, "UPDATE t SET b = randomblob(7000)")
+	r, err := source.LogReader(target.Progress().LogAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for r.Position().Less(at) {
+		b, err := r.Next(t.Context(), big())
+		if err == nil {
+			err = target.ApplyLog(t.Context(), b.Records)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = target.Finish(t.Context())
+	var differs *storage.DigestError
+	if !errors.As(err, &differs) || !errors.Is(err, storage.ErrDigest) || differs.Page != wrong || differs.LSN != at {
+		t.Errorf("the copy's error is %v", err)
+	}
 }

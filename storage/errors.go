@@ -2,7 +2,9 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 
+	"linkspan/lsn"
 	"linkspan/pagelog"
 )
 
@@ -28,6 +30,27 @@ var (
 	// ErrGap: the log offered to a replica does not continue its own.
 	ErrGap = errors.New("log does not continue")
 )
+
+// DigestError is an ErrDigest: what the primary's log says of a copy's content is not what the copy has.
+type DigestError struct {
+	LSN lsn.LSN
+	// Page is the one that differs, when the record that changes it told; otherwise 0, and only that some page differs is
+	// known (HashReader finds which).
+	Page uint32
+	// Expected and Actual are the digests of the database, or the first bytes of the page's hash.
+	Expected, Actual string
+}
+
+// Error implements error.
+func (e *DigestError) Error() string {
+	if e.Page != 0 {
+		return fmt.Sprintf("%v: record %s changes page %d with check %s, which here has %s", ErrDigest, e.LSN, e.Page, e.Expected, e.Actual)
+	}
+	return fmt.Sprintf("%v at %s: the log has %s, this copy's pages give %s", ErrDigest, e.LSN, e.Expected, e.Actual)
+}
+
+// Unwrap gives ErrDigest.
+func (e *DigestError) Unwrap() error { return ErrDigest }
 
 // Identity names a database across its copies: a replica has its primary's.
 type Identity [16]byte

@@ -220,7 +220,7 @@ func (db *DB) Publish(upTo lsn.LSN, expected Digest) error {
 	}
 	db.replicaMu.Unlock()
 	if v.LSN == upTo && !expected.IsZero() && v.Digest != expected {
-		err := fmt.Errorf("%w at %s: the primary has %s, this copy's pages give %s", ErrDigest, upTo, expected, v.Digest)
+		err := &DigestError{LSN: upTo, Expected: expected.String(), Actual: v.Digest.String()}
 		db.marks.fail(err)
 		return db.wrap("publish in", err)
 	}
