@@ -33,7 +33,7 @@ func (c *Config) JoinDistributed(s DistributedSpec, now time.Time, e Env) (*Grou
 			return nil, sqlerr.New(19503, local.Name)
 		}
 	}
-	g.Databases = slices.Clone(local.Databases)
+	g.Databases, g.Link.Endpoint = slices.Clone(local.Databases), remote.URL
 	c.Groups = append(c.Groups, g)
 	return g, nil
 }

@@ -65,11 +65,15 @@ func (l *Link) start(now time.Time) []Action {
 	if !l.opts.Dials || l.state.Broken != nil {
 		return out
 	}
-	if !l.state.Joined {
+	if l.onTrial() {
 		l.giveUp = now.Add(l.opts.JoinTimeout)
 	}
 	return append(out, l.dial(now)...)
 }
+
+// onTrial reports whether the link ends when its first connection does not come about: it is being joined, and somebody
+// waits for the answer. A second group of a distributed one is configured on both sides, and goes on trying.
+func (l *Link) onTrial() bool { return l.opts.Dials && !l.state.Joined && !l.opts.Classic }
 
 func (l *Link) dial(now time.Time) []Action {
 	l.waiting, l.nextDial, l.heard = true, time.Time{}, now
@@ -95,6 +99,9 @@ func (l *Link) meet(now time.Time, e Event) []Action {
 	case CopyReady:
 		return []Action{{Kind: JoinDone}, {Kind: StartSeed}}
 	case CopyFailed:
+		if l.opts.Classic {
+			return append([]Action{{Kind: Disconnect}}, l.failed(now, e)...)
+		}
 		return []Action{{Kind: Disconnect}, l.end(), {Kind: JoinFailed, Fault: e.Fault}}
 	case Hello:
 		return l.hello(now, e)
@@ -107,7 +114,7 @@ func (l *Link) failed(now time.Time, e Event) []Action {
 	l.waiting, l.connected = false, false
 	first := e.Fault.Number != l.fault.Number
 	l.fault, l.faultAt = e.Fault, now
-	if !l.state.Joined && (e.Final || !now.Before(l.giveUp)) {
+	if l.onTrial() && (e.Final || !now.Before(l.giveUp)) {
 		return []Action{l.end(), {Kind: JoinFailed, Fault: e.Fault}}
 	}
 	l.nextDial = now.Add(l.retry())
@@ -259,7 +266,7 @@ func (l *Link) tick(now time.Time) []Action {
 		return []Action{{Kind: SendHeartbeat}}
 	case !l.change.due.IsZero() && !now.Before(l.change.due):
 		return l.overdue(now)
-	case l.opts.Dials && !l.state.Joined && !l.waiting && !now.Before(l.giveUp):
+	case l.onTrial() && !l.waiting && !now.Before(l.giveUp):
 		return []Action{l.end(), {Kind: JoinFailed, Fault: l.fault}}
 	case !l.connected && !l.waiting && !l.nextDial.IsZero() && !now.Before(l.nextDial):
 		return l.dial(now)
