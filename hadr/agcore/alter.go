@@ -19,7 +19,7 @@ func (c *Config) Alter(ch Change, now time.Time, e Env) ([]*Group, error) {
 	if g.Role != Primary && ch.CreateAnyDatabase == nil && ch.ModifyMembers == nil { // members are modified on both sides
 		return nil, sqlerr.New(41140, g.Name)
 	}
-	if (ch.ModifyMembers != nil) != g.Distributed && ch.CreateAnyDatabase == nil {
+	if (ch.ModifyMembers != nil || ch.Set.onlyRequired() && g.Distributed) != g.Distributed && ch.CreateAnyDatabase == nil {
 		return nil, wrongKind(g)
 	}
 	changed := g.Clone()
@@ -38,6 +38,16 @@ func (c *Config) Alter(ch Change, now time.Time, e Env) ([]*Group, error) {
 		}
 	}
 	return store, nil
+}
+
+// onlyRequired reports whether s is the one option that a distributed group has.
+func (s *OptionSpec) onlyRequired() bool {
+	if s == nil || s.RequiredSync == nil {
+		return false
+	}
+	o := *s
+	o.RequiredSync = nil
+	return o == OptionSpec{}
 }
 
 func (c *Config) change(g *Group, ch Change, now time.Time, e Env) error {
@@ -70,6 +80,9 @@ func (c *Config) change(g *Group, ch Change, now time.Time, e Env) error {
 			r := g.Replica(s.Name)
 			if r == nil {
 				return sqlerr.New(19508, s.Name, g.Name)
+			}
+			if s.Mode != nil && *s.Mode == Asynchronous && g.Options.RequiredSync > 0 {
+				return sqlerr.New(19530, g.Name)
 			}
 			if err := r.applyMember(verb, s); err != nil {
 				return err
