@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +66,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		{fmt.Sprintf("load sqlserver1 (%d transactions, %d a second) and watch the copy on sqlmi1", loadTransactions, loadRate), t.load},
 		{"try to write to the copy", t.writeToCopy},
 		{"compare both sides: each computes the digest from its own pages", t.prove},
-		{"flip one byte in a clone of the copy's files, and check the clone", t.flip},
+		{"flip one byte in a clone of a database's files, and check the clone", t.flip},
+		{fmt.Sprintf("move the primary to sqlmi1 and back by planned failovers, while %d clients write", turnWriters), t.failover},
 	} {
 		t.say("%s", step.title)
 		start := clock.System.Now()
@@ -188,14 +190,7 @@ func (t *tour) link(ctx context.Context) error {
 	if err := os.WriteFile(t.specFile(), []byte(t.spec()), 0o600); err != nil {
 		return err
 	}
-	spec, err := link.ParseSpec([]byte(t.spec()))
-	if err != nil {
-		return err
-	}
-	if err := spec.Validate(); err != nil {
-		return err
-	}
-	secrets, err := spec.Secrets(fsx.OS{}, func(string) string { return "" })
+	spec, secrets, err := t.linkSpec()
 	if err != nil {
 		return err
 	}
@@ -208,6 +203,19 @@ func (t *tour) link(ctx context.Context) error {
 		t.tell("the same by hand: linkspan link create -f %s", t.specFile())
 	}
 	return s.CreateAll(ctx)
+}
+
+// linkSpec reads the spec as the command line does.
+func (t *tour) linkSpec() (link.Spec, link.Secrets, error) {
+	spec, err := link.ParseSpec([]byte(t.spec()))
+	if err == nil {
+		err = spec.Validate()
+	}
+	if err != nil {
+		return spec, link.Secrets{}, err
+	}
+	secrets, err := spec.Secrets(fsx.OS{}, func(string) string { return "" })
+	return spec, secrets, err
 }
 
 func (t *tour) specFile() string { return filepath.Join(t.Dir, "link.yaml") }
@@ -225,11 +233,16 @@ target:
   endpoint: %s
   ca: %s
   mirroringPort: %d
+  sql:
+    address: %s
+    port: %d
+    host: %s
+    ca: %s
 credentials: %s
 links:
   - database: %s
 `, r.Source.Address, r.Source.Port, r.ARM.CA, r.Source.MirroringPort, r.ARM.Subscription, r.ARM.ResourceGroup, r.Target.Name, r.ARM.URL, r.ARM.CA,
-		r.Target.MirroringPort, r.Credentials, database)
+		r.Target.MirroringPort, r.Target.Address, r.Target.Port, r.Target.FQDN, r.ARM.CA, r.Credentials, database)
 }
 
 // longHex is a literal that nobody reads, such as a certificate.
@@ -294,14 +307,31 @@ func (t *tour) prove(ctx context.Context) error {
 	return nil
 }
 
-// flip stops the sandbox, so that the copy's files are at rest, and damages a clone of them.
+// flip damages a clone of a database's files: of one that is offline, whose files are at rest.
 func (t *tour) flip(ctx context.Context) error {
-	folder, err := t.copyFolder()
+	before, err := t.folders()
 	if err != nil {
 		return err
 	}
-	if err := t.stop(); err != nil {
+	const spare = "Spare"
+	for _, text := range []string{"CREATE DATABASE " + spare, "USE " + spare + "; CREATE TABLE Rows (Id int PRIMARY KEY, Filler char(2000)); " +
+		"DECLARE @i int = 0; WHILE @i < 200 BEGIN INSERT Rows VALUES (@i, 'x'); SET @i += 1 END; USE " + database, "ALTER DATABASE " + spare + " SET OFFLINE"} {
+		if _, err := t.source.Query(ctx, text); err != nil {
+			return err
+		}
+	}
+	after, err := t.folders()
+	if err != nil {
 		return err
+	}
+	folder := ""
+	for _, f := range after {
+		if !slices.Contains(before, f) {
+			folder = f
+		}
+	}
+	if folder == "" {
+		return errors.New("the new database has no folder")
 	}
 	clone := filepath.Join(t.Dir, "clone")
 	file, offset, said, err := sabotage(ctx, folder, clone)
@@ -313,13 +343,9 @@ func (t *tour) flip(ctx context.Context) error {
 	return nil
 }
 
-// copyFolder is where sqlmi1 keeps the copy; it has no other user database.
-func (t *tour) copyFolder() (string, error) {
-	found, err := filepath.Glob(filepath.Join(t.Dir, daemon.SandboxTarget, "databases", "*"))
-	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("find the copy's folder: %d folders, %w", len(found), err)
-	}
-	return found[0], nil
+// folders are those of sqlserver1's databases.
+func (t *tour) folders() ([]string, error) {
+	return filepath.Glob(filepath.Join(t.Dir, daemon.SandboxSource, "databases", "*"))
 }
 
 // stop ends the clients and the sandbox. Idempotent.
