@@ -102,6 +102,8 @@ func (m *Manager) viewPhysicalSeeding() rel.View {
 				return "Success"
 			case r.State == seeding.Failed:
 				return "Failed"
+			case r.State != seeding.Seeding:
+				return "NotStarted"
 			case r.Source:
 				return "ReadingAndSendingData"
 			default:
@@ -109,7 +111,7 @@ func (m *Manager) viewPhysicalSeeding() rel.View {
 			}
 		}),
 		number("transfer_rate_bytes_per_second", sqltype.BigInt, func(r *r) int64 { return r.Rate(r.now) }),
-		number("transferred_size_bytes", sqltype.BigInt, func(r *r) int64 { return r.Bytes }),
+		number("transferred_size_bytes", sqltype.BigInt, func(r *r) int64 { return r.Bytes - r.Skipped }),
 		number("database_size_bytes", sqltype.BigInt, func(r *r) int64 { return r.Total }),
 		when("start_time_utc", func(r *r) time.Time { return r.Started }),
 		when("end_time_utc", func(r *r) time.Time { return r.Ended }),
