@@ -13,7 +13,8 @@ func newDemoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "The main job, start to end, on this machine",
 		Long: `Start a sandbox, link a sample database to its managed instance, load it, measure how far the copy is behind,
-prove by digest that both sides are equal, and show that a flipped byte is found. Takes less than a minute.`,
+prove by digest that both sides are equal, show that a flipped byte is found, and move the primary to the other side
+and back while clients write. Takes less than a minute.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Out, o.Log = c.OutOrStdout(), newLogger(c.ErrOrStderr(), verbose)

@@ -13,7 +13,8 @@ import (
 var (
 	demoDigests = regexp.MustCompile(`LSN ([0-9a-f]+)\s+digest ([0-9a-f]{32})`)
 	demoLoad    = regexp.MustCompile(`(\d+) transactions in`)
-	demoShows   = []string{`done in `, `p50 \S+ .*p99 \S+`, `Msg 3906`, `flipped `, `found: `}
+	demoShows   = []string{`done in `, `p50 \S+ .*p99 \S+`, `Msg 3906`, `flipped `, `found: `, `failover to the target: write pause \d`, `failover to the source: write pause \d`,
+		`sqlserver1 .* 0 missing`, `sqlmi1 .* 0 missing`, `no acknowledged row is missing`}
 )
 
 // The demo ends well, soon, and shows what it promises: steps with times, lag, both sides' LSN and digest, the damage.
