@@ -152,4 +152,3 @@ func TestForeignBackupsAreImported(t *testing.T) {
 		}
 	}
 }
-
