@@ -1,9 +1,11 @@
 package pagelog
 
 import (
+	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // MaxChange bounds the encoded length of one page's change.
@@ -11,6 +13,12 @@ const MaxChange = PageSize + PageSize/2
 
 // minGap is how many unchanged bytes end a run: fewer cost less inside it than a new run does.
 const minGap = 4
+
+// With these, a word is tested for a byte of zeros.
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
 
 // AppendChange appends the change of page no from before to after: the number as the distance from prev (the page of the
 // change before, or 0), the check of the content it applies to, and the runs of before XOR after. Pages of one record
@@ -29,9 +37,9 @@ func AppendChange(dst []byte, prev, no uint32, check uint32, before, after *Page
 		end := runEnd(before, after, i)
 		dst = binary.AppendUvarint(dst, uint64(end-i))
 		dst = binary.AppendUvarint(dst, uint64(i-at))
-		for j := i; j < end; j++ {
-			dst = append(dst, before[j]^after[j])
-		}
+		n := len(dst)
+		dst = slices.Grow(dst, end-i)[:n+end-i]
+		subtle.XORBytes(dst[n:], before[i:end], after[i:end])
 		at, i = end, nextDifference(before, after, end)
 	}
 	return append(dst, 0)
@@ -55,10 +63,19 @@ func nextDifference(a, b *Page, i int) int {
 // runEnd returns the end of the run of differences that starts at i.
 func runEnd(a, b *Page, i int) int {
 	end := i + 1
-	for j := end; j < PageSize && j-end < minGap; j++ {
+	for j := end; j < PageSize && j-end < minGap; {
+		if j+8 <= PageSize {
+			x := binary.LittleEndian.Uint64(a[j:]) ^ binary.LittleEndian.Uint64(b[j:])
+			if (x-lowBits)&^x&highBits == 0 { // none of the eight bytes is equal
+				j += 8
+				end = j
+				continue
+			}
+		}
 		if a[j] != b[j] {
 			end = j + 1
 		}
+		j++
 	}
 	return end
 }
@@ -120,9 +137,7 @@ func (c *Changes) walk(p *Page) (int, error) {
 		}
 		at += int(skip)
 		if p != nil {
-			for j := range int(size) {
-				p[at+j] ^= c.rest[i+j]
-			}
+			subtle.XORBytes(p[at:at+int(size)], p[at:at+int(size)], c.rest[i:i+int(size)])
 		}
 		at, i = at+int(size), i+int(size)
 	}
