@@ -45,6 +45,9 @@ type Config struct {
 	Hosts map[string]string `yaml:"hosts"`
 	// Collation is the server's collation; by default SQL_Latin1_General_CP1_CI_AS.
 	Collation string `yaml:"collation"`
+	// Backups are the folders that BACKUP and RESTORE may name files in; names without a folder are files of the first. By
+	// default the folder backup in Dir.
+	Backups []string `yaml:"backups"`
 	// Durability is "full" (a commit is on disk before it is acknowledged; the default) or "none".
 	Durability string `yaml:"durability"`
 	// Encryption is "required" (the default) or "optional".
@@ -102,6 +105,11 @@ func LoadConfig(file string) (Config, error) {
 	for _, p := range []*string{&c.Dir, &c.Credentials, &c.CA} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(base, *p)
+		}
+	}
+	for i, p := range c.Backups {
+		if !filepath.IsAbs(p) {
+			c.Backups[i] = filepath.Join(base, p)
 		}
 	}
 	if c.ARM != nil && c.ARM.Credentials != "" && !filepath.IsAbs(c.ARM.Credentials) {

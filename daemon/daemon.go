@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 
 	"linkspan/arm"
@@ -104,12 +105,24 @@ func (d *Daemon) instanceOptions(creds sqlCredentials) instance.Options {
 	o := instance.Options{
 		Name: c.Name, Kind: instance.SQLServer, FQDN: c.FQDN, Dir: c.Dir, Log: d.log, Collation: c.Collation, NoSync: c.Durability == "none",
 		Administrator: creds.User, Password: creds.Password, Addresses: c.Addresses, MirroringPort: *c.MirroringPort,
-		LookupHost: hostTable(c.Hosts).lookup,
+		LookupHost: hostTable(c.Hosts).lookup, BackupFolders: absolute(c.Backups),
 	}
 	if c.Kind == KindManagedInstance {
 		o.Kind = instance.ManagedInstance
 	}
 	return o
+}
+
+// absolute makes paths absolute; one that cannot be made so stays, and is refused by name later.
+func absolute(paths []string) []string {
+	out := make([]string, 0, len(paths))
+	for _, p := range paths {
+		if a, err := filepath.Abs(p); err == nil {
+			p = a
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func (d *Daemon) startTDS(ctx context.Context) error {

@@ -76,12 +76,16 @@ func (t *taking) record(ctx context.Context, more func(*databaseDoc)) error {
 	if err := in.addBackupLocked(ctx, row); err != nil {
 		return err
 	}
-	return t.d.updateLocked(ctx, func(doc *databaseDoc) {
+	err := t.d.updateLocked(ctx, func(doc *databaseDoc) {
 		t.chain(doc, r)
 		if more != nil {
 			more(doc)
 		}
 	})
+	if err == nil && t.b.kind == bak.Log && !t.b.copyOnly {
+		err = t.db.TrimLog()
+	}
+	return err
 }
 
 // chain is what the backup does to the database's backup chain.
