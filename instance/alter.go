@@ -24,6 +24,8 @@ func (in *Instance) alterDatabase(ctx context.Context, s *ast.AlterDatabase, c e
 	switch {
 	case s.Hadr != nil:
 		return in.alterHadr(ctx, d, s.Hadr)
+	case s.ModifyFile != nil:
+		return in.modifyFile(ctx, d, s.ModifyFile)
 	case s.NewName != "":
 		return in.renameDatabase(ctx, d, s.NewName, current)
 	case s.Collation != "":
@@ -65,6 +67,11 @@ func (in *Instance) setOption(ctx context.Context, d *Database, o *ast.Option, c
 		return in.changeFree(ctx, d, o.Name, func(doc *databaseDoc) { doc.ReadOnly = o.Name == "READ_ONLY" })
 	case "OFFLINE", "ONLINE":
 		return in.setOffline(ctx, d, o.Name)
+	case "EMERGENCY":
+		return unsupported("ALTER DATABASE SET EMERGENCY", "SET ONLINE reads a suspect database's files and log anew; where they are damaged, "+
+			"fail over to the other copy, restore a backup, or copy the folder and run \"linkspan log verify\" on it")
+	case "TARGET_RECOVERY_TIME":
+		return in.setRecoveryTime(ctx, d, o)
 	case "COMPATIBILITY_LEVEL":
 		return in.setCompatibility(ctx, d, o)
 	case "SINGLE_USER", "MULTI_USER":
@@ -127,14 +134,19 @@ func (in *Instance) checkFree(d *Database, option string) error {
 
 // setOffline closes a database or opens it again. One that somebody is in is not closed.
 func (in *Instance) setOffline(ctx context.Context, d *Database, option string) error {
-	if err := in.checkFree(d, option); err != nil {
-		return err
-	}
 	offline := option == "OFFLINE"
+	if offline || d.State() != Suspect || d.isSystem() { // a suspect one that is in a group can be brought back
+		if err := in.checkFree(d, option); err != nil {
+			return err
+		}
+	}
 	in.ddl.Lock()
 	defer in.ddl.Unlock()
 	doc := d.snapshot()
 	if doc.Offline == offline {
+		if !offline && d.State() == Suspect {
+			return d.reopen(ctx)
+		}
 		return nil
 	}
 	if !offline {

@@ -97,6 +97,9 @@ func (in *Instance) backupNull(ctx context.Context, verb string, r BackupRequest
 	if err := in.recordBackup(ctx, d, r, started, at, pages); err != nil {
 		return err
 	}
+	if err := db.TrimLog(); err != nil {
+		return err
+	}
 	return reportBackup(out, verb, doc.Name, r.Log, pages, in.opts.Clock.Now().Sub(started))
 }
 

@@ -77,6 +77,9 @@ func (in *Instance) runBackup(ctx context.Context, c exec.Caller, b *backupSpec,
 	if err := t.record(ctx, nil); err != nil {
 		return err
 	}
+	if err := t.db.TrimLog(); err != nil { // what was backed up need not be kept
+		return err
+	}
 	return t.report(out)
 }
 

@@ -3,6 +3,7 @@ package instance
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -88,6 +89,10 @@ type databaseDoc struct {
 	Fork [16]byte `json:"fork,omitzero"`
 	// LastLogBackup is the LSN up to which the log was backed up.
 	LastLogBackup string `json:"lastLogBackup,omitempty"`
+	// MaxLog bounds the log's files in bytes (MODIFY FILE … MAXSIZE); 0 means the instance's default.
+	MaxLog int64 `json:"maxLog,omitempty"`
+	// RecoverySeconds is SET TARGET_RECOVERY_TIME, 0 the instance's default.
+	RecoverySeconds int `json:"targetRecoverySeconds,omitempty"`
 	// GUID and Family are database_guid and family_guid; Family stays the same over copies.
 	GUID   [16]byte `json:"guid"`
 	Family [16]byte `json:"family"`
@@ -145,6 +150,13 @@ func (d *Database) stateLocked() State {
 // isSystem tells master, tempdb, model and msdb from user databases.
 func (d *Database) isSystem() bool { return d.ID() < firstID }
 
+// opened gives the storage if it is open, whatever state the database is in; nil otherwise.
+func (d *Database) opened() *storage.DB {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.db
+}
+
 // Storage gives the open storage, or the error that a client gets who uses the database now.
 func (d *Database) Storage() (*storage.DB, error) {
 	d.mu.RLock()
@@ -192,11 +204,54 @@ func (d *Database) isReplica() bool { d.mu.RLock(); defer d.mu.RUnlock(); return
 
 // storageOptions are those every database is opened with.
 func (d *Database) storageOptions(name, folder string) storage.Options {
-	o := d.in.opts
+	o, doc := d.in.opts, d.snapshot()
 	return d.replicated(name, storage.Options{
-		FS: o.FS, Dir: filepath.Join(o.Dir, folder), Name: name, Clock: o.Clock, Log: o.Log.With("database", name),
-		NoSync: o.NoSync, Retain: func() lsn.LSN { return d.in.retain(d) }, Prepare: func(c *sqlite3.Conn) error { return d.in.prepare(c) },
+		FS: o.FS, Dir: filepath.Join(o.Dir, folder), Name: name, ID: doc.ID, Clock: o.Clock, Log: o.Log.With("database", name),
+		NoSync: o.NoSync, Memory: d.in.memory, TransactionBytes: o.Storage.TransactionBytes, TempBytes: o.Storage.TempBytes,
+		RecoveryTarget: d.in.recoveryTarget(doc), MaxLogBytes: d.in.maxLog(doc), RetainBytes: o.Storage.LinkLogBytes,
+		ReserveBytes: o.Storage.ReserveBytes, ScrubBytes: o.Storage.ScrubBytes, ScrubInterval: o.Storage.ScrubInterval,
+		Retain: func() lsn.LSN { return d.in.retain(d) }, LogBackup: d.logBackup, FetchPage: d.fetchPage,
+		Prepare: func(c *sqlite3.Conn) error { return d.in.prepare(c) }, Event: func(e storage.Event) { d.in.events.add(d, e) },
 	})
+}
+
+// maxLog is what a database's log may take, in bytes.
+func (in *Instance) maxLog(doc databaseDoc) int64 {
+	if doc.MaxLog > 0 {
+		return doc.MaxLog
+	}
+	return in.opts.Storage.MaxLogBytes
+}
+
+func (in *Instance) recoveryTarget(doc databaseDoc) time.Duration {
+	if doc.RecoverySeconds > 0 {
+		return time.Duration(doc.RecoverySeconds) * time.Second
+	}
+	return in.opts.Storage.RecoveryTarget
+}
+
+// logBackup is the LSN up to which the log was backed up, where log is kept until it is: on the primary, after the full
+// backup that begins the chain. Before it, and in SIMPLE, checkpoints cut the log, as on SQL Server. Azure backs up the
+// databases of a managed instance by itself.
+func (d *Database) logBackup() lsn.LSN {
+	if d.in.opts.Kind == ManagedInstance {
+		return lsn.Max
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.doc.Recovery == recoverySimple || d.doc.FullBackup.IsZero() || d.db != nil && d.db.IsReplica() {
+		return lsn.Max
+	}
+	if at, err := lsn.Parse(d.doc.LastLogBackup); err == nil && !at.IsZero() {
+		return at
+	}
+	return lsn.Max
+}
+
+// lastLogBackup is the LSN up to which the log was backed up, or zero.
+func (d *Database) lastLogBackup() lsn.LSN {
+	at, _ := lsn.Parse(d.snapshot().LastLogBackup) // "" is zero: no chain
+	return at
 }
 
 // adopt makes an opened storage the database's own.
@@ -221,12 +276,44 @@ func (d *Database) open(ctx context.Context) {
 	d.adopt(db)
 }
 
-// fail marks the database SUSPECT.
+// fail marks the database SUSPECT, and says in the error log why and what to do next.
 func (d *Database) fail(err error) {
 	d.mu.Lock()
 	d.suspect = err
+	name, id := d.doc.Name, d.doc.ID
 	d.mu.Unlock()
-	d.in.opts.Log.Error("database is suspect", "database", d.Name(), "reason", err)
+	d.in.opts.Log.Error("database is suspect", "database", name, "reason", err)
+	if e := cause(err, name); e != nil {
+		d.in.errorLog(e)
+	}
+	d.in.errorLog(sqlerr.New(3414, name, id, 0).WithCause(err))
+}
+
+// cause gives the message about a disk or a file that is behind an error: 823 and 824 as they are, 9004 for a damaged
+// log, with the file, the place and the LSN.
+func cause(err error, name string) *sqlerr.Error {
+	switch n := sqlerr.Number(err); {
+	case n == 823, n == 824:
+		return sqlerr.From(err)
+	case errors.Is(err, storage.ErrDamaged), errors.Is(err, storage.ErrDigest):
+		e := sqlerr.New(9004, name)
+		e.Message += " (" + err.Error() + ")"
+		return e
+	}
+	return nil
+}
+
+// reopen closes a database that stopped and opens it again: what its files hold then is what it has.
+func (d *Database) reopen(ctx context.Context) error {
+	if err := d.close(); err != nil {
+		d.in.opts.Log.Info("suspect database was closed", "database", d.Name(), "error", err)
+	}
+	d.mu.Lock()
+	d.suspect = nil
+	d.mu.Unlock()
+	d.open(ctx)
+	_, err := d.Storage()
+	return err
 }
 
 // close closes the storage; what is remembered stays.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -193,7 +194,7 @@ func cell(v sqltype.Value, t sqltype.Type) string {
 }
 
 // varying are what differs between runs or with the size of the catalog.
-var varying = regexp.MustCompile(`Processed \d+ pages|processed \d+ pages in [0-9.]+ seconds \([0-9.]+ MB/sec\)|\d+ pages were read again from the disk, as of LSN \d+`)
+var varying = regexp.MustCompile(`Processed \d+ pages|processed \d+ pages in [0-9.]+ seconds \([0-9.]+ MB/sec\)|\d+ pages of database '[^']*' were read again from the disk, as of LSN \d+`)
 
 func (a *answer) Message(e *sqlerr.Error) error {
 	text := varying.ReplaceAllString(e.Message, "… pages")
@@ -231,4 +232,15 @@ func (l *lockedBuffer) String() string {
 // logger logs everything into l.
 func (l *lockedBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// eventually waits for something that happens by itself.
+func eventually(t testing.TB, what string, happened func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !happened(); {
+		if time.Now().After(end) {
+			t.Fatalf("it does not come that %s", what)
+		}
+		runtime.Gosched()
+	}
 }

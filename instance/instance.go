@@ -39,6 +39,9 @@ type Instance struct {
 	// devices are where backups go to and come from; jobs the long statements that run.
 	devices *device.Devices
 	jobs    jobs
+	// memory is shared by all databases; events takes what they tell.
+	memory *storage.Memory
+	events *storageEvents
 
 	// membership is held by the statements that put databases into groups and by those that groups forbid, so that
 	// neither happens behind the other's check. Lock order: membership, the replica manager's, ddl, mu.
@@ -74,6 +77,8 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 	}
 	in := &Instance{opts: o, started: o.Clock.Now(), databases: map[string]*Database{}, logins: map[string]*loginDoc{}, membership: newTurnstile(),
 		caseSensitive: strings.Contains(strings.ToUpper(o.Collation), "_CS_") || strings.Contains(strings.ToUpper(o.Collation), "_BIN")}
+	in.memory = storage.NewMemory(storage.SplitMemory(o.Storage.MemoryBytes))
+	in.events = newStorageEvents(in)
 	if err := in.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start instance %s: %w", o.Name, err), in.Close())
 	}
@@ -104,6 +109,7 @@ func (in *Instance) start(ctx context.Context) error {
 	if err := in.openReplicas(ctx); err != nil {
 		return err
 	}
+	in.msdb.add(in.suspectPages())
 	if err := in.openEngine(); err != nil {
 		return err
 	}
@@ -270,7 +276,9 @@ func (in *Instance) openDatabases(ctx context.Context) error {
 func (d *Database) openSystem(ctx context.Context) {
 	o := d.storageOptions(d.Name(), d.snapshot().Folder)
 	if d.ID() == tempID {
-		o.FS, o.NoSync = fsx.NewMem(), true
+		mem := fsx.NewMem()
+		mem.SetLimit(d.in.opts.Storage.MemoryBytes / 4)
+		o.FS, o.NoSync, o.ScrubBytes, o.ReserveBytes = mem, true, 0, 0
 	}
 	db, err := d.in.openOrCreate(ctx, o)
 	if err != nil {
@@ -338,10 +346,14 @@ func (in *Instance) close() error {
 	all := in.list()
 	slices.Reverse(all) // master last: the others may still want to tell it something
 	for _, d := range all {
+		if d.ID() == masterID {
+			in.events.group.Stop()
+		}
 		if err := d.close(); err != nil {
 			errs = append(errs, fmt.Errorf("close database %s: %w", d.Name(), err))
 		}
 	}
+	in.events.group.Stop()
 	if in.lock != nil {
 		errs = append(errs, in.lock.Close())
 	}

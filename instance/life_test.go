@@ -156,7 +156,7 @@ func TestCheckDBFindsFlippedByte(t *testing.T) {
 		flip(t, o.FS, filepath.Join(dir, e.Name()), "xxxxxxxxxxxxxxxx")
 	}
 	got := refused(t, s, 8928, "DBCC CHECKDB WITH NO_INFOMSGS")
-	if !strings.Contains(got, dir) || !strings.Contains(got, "CHECKDB found 0 allocation errors and 1 consistency errors in database 'db1'") {
+	if !strings.Contains(got, "Msg 8939, ") || !strings.Contains(got, dir) || !strings.Contains(got, "CHECKDB found 0 allocation errors and 1 consistency errors in database 'db1'") {
 		t.Errorf("a flipped byte: %s", got)
 	}
 	if got := must(t, s, "SELECT bad_pages FROM sys.dm_linkspan_databases WHERE database_name = 'db1'"); !strings.Contains(got, "  1\n") {

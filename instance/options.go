@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"time"
 
 	"linkspan/internal/clock"
 	"linkspan/internal/fsx"
 	"linkspan/sqltype"
+	"linkspan/storage"
 )
 
 // Kind is what an instance plays.
@@ -59,6 +61,32 @@ type Options struct {
 	BackupFolders []string
 	// MaxSessions bounds the sessions open at once; 0 means 1,000.
 	MaxSessions int
+	// Storage are the bounds of what databases take.
+	Storage StorageOptions
+}
+
+// StorageOptions bound memory, disk and time. A zero field means its default.
+type StorageOptions struct {
+	// MemoryBytes is the memory that all databases share for pages, at least 16 MiB; 0 means 1 GiB.
+	MemoryBytes int64
+	// TransactionBytes bounds the pages one transaction changes, beyond which it fails with 9002; 0 means a quarter of
+	// MemoryBytes.
+	TransactionBytes int64
+	// TempBytes bounds one database's temporary files on disk, beyond which a statement fails with 1105; 0 means 4 GiB.
+	TempBytes int64
+	// RecoveryTarget is how long redo after a crash may take for a database; 0 means one second.
+	RecoveryTarget time.Duration
+	// MaxLogBytes bounds each database's log files; ALTER DATABASE … MODIFY FILE (MAXSIZE) sets it for one. 0 means 2 TiB.
+	MaxLogBytes int64
+	// LinkLogBytes bounds the log that one database keeps for links only; 0 means no bound but the disk's.
+	LinkLogBytes int64
+	// ReserveBytes is the free disk that log for links leaves to others; 0 means 5 % of the disk, at most 1 GiB, and a
+	// negative value none.
+	ReserveBytes int64
+	// ScrubBytes is how many bytes a second the scrub of each database reads; 0 means that there is no scrub.
+	ScrubBytes int64
+	// ScrubInterval is the least time from the start of one pass of the scrub to the next; 0 means a day.
+	ScrubInterval time.Duration
 }
 
 // Validate fills in defaults and reports every problem.
@@ -112,6 +140,35 @@ func (o *Options) defaults() {
 	}
 	if o.MaxSessions <= 0 {
 		o.MaxSessions = 1000
+	}
+	o.Storage.defaults()
+}
+
+const (
+	mib = 1 << 20
+	// maxLog is the largest log file of SQL Server.
+	maxLog = 2 << 40
+)
+
+func (s *StorageOptions) defaults() {
+	if s.MemoryBytes <= 0 {
+		s.MemoryBytes = 1024 * mib
+	}
+	s.MemoryBytes = max(s.MemoryBytes, storage.MinMemory)
+	if s.TransactionBytes <= 0 {
+		s.TransactionBytes = s.MemoryBytes / 4
+	}
+	if s.RecoveryTarget <= 0 {
+		s.RecoveryTarget = time.Second
+	}
+	if s.MaxLogBytes <= 0 {
+		s.MaxLogBytes = maxLog
+	}
+	switch {
+	case s.ReserveBytes == 0:
+		s.ReserveBytes = -1 // storage's 5 %
+	case s.ReserveBytes < 0:
+		s.ReserveBytes = 0
 	}
 }
 

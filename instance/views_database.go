@@ -7,6 +7,7 @@ import (
 	"linkspan/lsn"
 	"linkspan/rel"
 	"linkspan/sqltype"
+	"linkspan/storage"
 	"linkspan/trust"
 )
 
@@ -33,7 +34,8 @@ func vLSN(l lsn.LSN) sqltype.Value {
 }
 
 func (in *Instance) databaseViews() []rel.View {
-	return []rel.View{in.sysDatabases(), in.databaseDigest(), in.databasesState(), in.recoveryStatus(), in.errorLogView()}
+	return []rel.View{in.sysDatabases(), in.databaseDigest(), in.databasesState(), in.recoveryStatus(), in.errorLogView(), in.logSpaceUsage(), in.logInfo(),
+		in.logStats(), in.scrubState(), in.memoryState()}
 }
 
 // sysDatabases is sys.databases, with the columns of SQL Server 2019 in its order that have a meaning here.
@@ -83,18 +85,13 @@ func (in *Instance) databaseRow(d *Database) []sqltype.Value {
 	}
 }
 
-// logReuseWait tells what keeps the log, in the order in which a DBA would act on it.
+// logReuseWait tells what keeps the log, as storage sees it.
 func (in *Instance) logReuseWait(d *Database) (code uint8, desc string) {
-	d.mu.RLock()
-	db := d.db
-	d.mu.RUnlock()
-	if db == nil {
-		return 0, "NOTHING"
+	wait := storage.ReuseNothing
+	if db := d.opened(); db != nil {
+		wait = db.ReuseWait()
 	}
-	if kept := in.hadr.Retain(d.Name()); kept.Less(db.Stats().CheckpointLSN) {
-		return 9, "AVAILABILITY_REPLICA"
-	}
-	return 0, "NOTHING"
+	return uint8(wait), wait.String()
 }
 
 // databaseDigest is sys.dm_linkspan_database_digest: the digest of each database's published version. It proves what

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 
@@ -29,20 +30,17 @@ func fileColumns() []sqlapi.Column {
 // holds everything.
 func (in *Instance) fileRows(d *Database) [][]sqltype.Value {
 	doc := d.snapshot()
-	d.mu.RLock()
-	db := d.db
-	d.mu.RUnlock()
 	var pages, logPages int
-	if db != nil {
+	if db := d.opened(); db != nil {
 		s := db.Stats()
 		pages, logPages = int(int64(s.Pages)*storage.PageSize/8192), int(s.LogSize/8192)
 	}
 	folder := filepath.Join(in.opts.Dir, doc.Folder)
-	row := func(id int, kind uint8, desc string, space int, name string, size int) []sqltype.Value {
+	row := func(id int, kind uint8, desc string, space int, name string, size, most int) []sqltype.Value {
 		return []sqltype.Value{vInt(id), vTiny(kind), vText(desc), vInt(space), vText(name), vText(folder), vTiny(0), vText("ONLINE"),
-			vInt(size), vInt(-1), vInt(8192), vBit(false), vBit(false)}
+			vInt(size), vInt(most), vInt(8192), vBit(false), vBit(false)}
 	}
-	return [][]sqltype.Value{row(1, 0, "ROWS", 1, doc.Name, pages), row(2, 1, "LOG", 0, prefix(doc.Name, maxName-4)+"_log", logPages)}
+	return [][]sqltype.Value{row(1, 0, "ROWS", 1, doc.Name, pages, -1), row(2, 1, "LOG", 0, doc.logFileName(), logPages, int(in.maxLog(doc)/8192))}
 }
 
 func (in *Instance) masterFiles() rel.View {
@@ -81,7 +79,7 @@ func (in *Instance) configurations() rel.View {
 		name           string
 	}{{103, in.opts.MaxSessions, 32767, "user connections"}, {115, 0, 1, "nested triggers"}, {124, 0, 9999, "default language"},
 		{518, 0, 1, "show advanced options"}, {1579, 0, 1, "backup compression default"}, {1584, 1, 1, "backup checksum default"},
-		{16390, 0, 1, "xp_cmdshell"}, {1562, 0, 1, "clr enabled"}, {16391, 0, 1, "Ad Hoc Distributed Queries"}}
+		{1544, int(in.opts.Storage.MemoryBytes / mib), math.MaxInt32, "max server memory (MB)"}, {16390, 0, 1, "xp_cmdshell"}, {1562, 0, 1, "clr enabled"}, {16391, 0, 1, "Ad Hoc Distributed Queries"}}
 	v.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) {
 		var all [][]sqltype.Value
 		for _, o := range options {

@@ -24,8 +24,9 @@ type baseFile struct {
 	// cache is shared with others; this file's pages are under owner.
 	cache *pageCache
 	owner uint32
-	// id is the database's number, for error 824.
-	id int
+	// id is the database's number, for error 824, and met is told of damaged pages that readers meet; it may be nil.
+	id  int
+	met func(*BadPage)
 	// shard keeps a page from being read while it is written.
 	shard [64]sync.RWMutex
 	// pages is the size at the last checkpoint: every page up to it has an entry.
@@ -110,12 +111,20 @@ func (b *baseFile) read(no uint32) (*logvfs.Page, error) {
 	defer mu.RUnlock()
 	p, bad := b.readDisk(no)
 	if bad != nil {
-		return nil, bad.err()
+		return nil, b.meet(bad)
 	}
 	if p != nil {
 		b.cache.put(keyOf(b.owner, no), p)
 	}
 	return p, nil
+}
+
+// meet tells of a damaged page, and gives the reader's error.
+func (b *baseFile) meet(bad *BadPage) error {
+	if b.met != nil {
+		b.met(bad)
+	}
+	return bad.err()
 }
 
 // readDisk reads past the cache. It needs the page's shard.
@@ -241,7 +250,7 @@ func (b *baseFile) readOnce(no uint32) (*logvfs.Page, error) {
 	defer mu.RUnlock()
 	p, bad := b.readDisk(no)
 	if bad != nil {
-		return nil, bad.err()
+		return nil, b.meet(bad)
 	}
 	return p, nil
 }

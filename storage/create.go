@@ -111,6 +111,7 @@ func newDB(o Options) (*DB, error) {
 	db.marks.stopped = func(err error) { db.event(Event{Kind: EventStopped, Err: err}) }
 	db.fence.init()
 	db.maxLog.Store(o.MaxLogBytes)
+	db.SetRecoveryTarget(o.RecoveryTarget)
 	db.wal = &logFile{fs: o.FS, dir: o.Dir, full: o.SegmentBytes, bound: db.maxLog.Load}
 	db.wal.grow(0)
 	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockName))
@@ -120,6 +121,7 @@ func newDB(o Options) (*DB, error) {
 	db.lock = lock
 	db.mem = o.Memory
 	db.vers.init(db.mem)
+	db.scrub = newScrubber(db)
 	db.owner = db.mem.join(db)
 	if db.wal.mark, err = openMark(o.FS, o.Dir); err != nil {
 		db.mem.leave(db)
@@ -129,4 +131,6 @@ func newDB(o Options) (*DB, error) {
 }
 
 // share puts the base file's pages into the instance's cache.
-func (db *DB) share() { db.base.cache, db.base.owner, db.base.id = &db.mem.cache, db.owner, db.o.ID }
+func (db *DB) share() {
+	db.base.cache, db.base.owner, db.base.id, db.base.met = &db.mem.cache, db.owner, db.o.ID, db.scrub.met
+}

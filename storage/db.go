@@ -76,6 +76,8 @@ type DB struct {
 	// dropped is up to where log was let go that links wanted.
 	dropped lsn.LSN
 
+	scrub *scrubber
+
 	verifiedMu sync.Mutex // protects verified
 	verified   Report
 
@@ -150,6 +152,7 @@ func (db *DB) start() error {
 	db.group.Go(db.flushLoop)
 	db.group.Go(db.checkpointLoop)
 	db.group.Go(db.watchLog)
+	db.group.Go(db.scrub.run)
 	if db.o.Harden != nil {
 		db.group.Go(db.hardenLoop)
 	}

@@ -18,6 +18,8 @@ type redo struct {
 	records, bytes atomic.Int64
 	// pace is how long redo really takes, in 1/1024 of the estimate, as the last recovery here measured it.
 	pace atomic.Int64
+	// target is Options.RecoveryTarget, in nanoseconds.
+	target atomic.Int64
 }
 
 // cost is the estimate for some log, at the constants' pace.
@@ -52,5 +54,8 @@ func (db *DB) sinceCheckpoint() int64 { return db.wal.written.Load() - db.redo.b
 func (db *DB) checkpointDue() bool {
 	since, limit := db.sinceCheckpoint(), db.maxLog.Load()
 	return since >= db.o.CheckpointBytes || limit > 0 && since >= limit/4 || db.changed.Load() >= db.o.DirtyBytes ||
-		db.o.RecoveryTarget > 0 && db.RedoTime() >= db.o.RecoveryTarget/2
+		db.redo.target.Load() > 0 && int64(db.RedoTime()) >= db.redo.target.Load()/2
 }
+
+// SetRecoveryTarget changes Options.RecoveryTarget of the open database; 0 means no target.
+func (db *DB) SetRecoveryTarget(d time.Duration) { db.redo.target.Store(int64(max(0, d))) }

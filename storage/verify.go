@@ -23,6 +23,9 @@ type BadPage struct {
 	database int
 }
 
+// Checksum tells a page whose content is wrong from one that could not be read, or whose entry is wrong.
+func (p *BadPage) Checksum() bool { return !p.Actual.IsZero() }
+
 // Error implements error.
 func (p *BadPage) Error() string { return p.err().Error() }
 
@@ -79,6 +82,7 @@ func (db *DB) verifyPage(v *logvfs.Version, no uint32, r *Report) {
 	mu.RUnlock()
 	if bad != nil {
 		r.Bad = append(r.Bad, *bad)
+		db.scrub.met(bad)
 		return
 	}
 	if changed != nil {

@@ -33,7 +33,7 @@ type DropDatabase struct {
 	Names    []Ident
 }
 
-// AlterDatabase is ALTER DATABASE d|CURRENT …; one of Set, Hadr, NewName, Collation and Other says what.
+// AlterDatabase is ALTER DATABASE d|CURRENT …; one of Set, Hadr, ModifyFile, NewName, Collation and Other says what.
 type AlterDatabase struct {
 	Pos
 	Name string // "" for CURRENT
@@ -45,10 +45,13 @@ type AlterDatabase struct {
 	Termination string
 	Seconds     int
 	// Hadr is SET HADR …; nil otherwise.
-	Hadr      *HadrAction
-	NewName   string // MODIFY NAME
-	Collation string // COLLATE
-	// Other is the first words of a form that is refused by name: "ADD FILE", "MODIFY FILE".
+	Hadr *HadrAction
+	// ModifyFile are the properties of MODIFY FILE (NAME = …, MAXSIZE = …); a size's unit (KB, MB, GB, TB, %) is the
+	// option's one argument.
+	ModifyFile []Option
+	NewName    string // MODIFY NAME
+	Collation  string // COLLATE
+	// Other is the first words of a form that is refused by name: "ADD FILE", "MODIFY FILEGROUP".
 	Other string
 }
 

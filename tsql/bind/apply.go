@@ -15,6 +15,9 @@ func (b *binder) apply(s *scope, j *ast.Join, left []*source) (text string, adde
 	outer := &scope{parent: s.parent, sources: left, clause: inFrom}
 	switch right := j.Right.(type) {
 	case *ast.FunctionTable:
+		if d := databaseFunction(right); d != nil {
+			return b.applyQuery(s, outer, j, d)
+		}
 		text, src, err := b.functionTable(outer, right)
 		return text, []*source{src}, "", err
 	case *ast.ValuesTable:
@@ -139,8 +142,35 @@ func (b *binder) applyValues(outer *scope, j *ast.Join, v *ast.ValuesTable) (str
 	return "(VALUES " + strings.Join(numbers, ", ") + ") AS " + a, []*source{src}, "", b.renameColumns(v, src, v.Columns)
 }
 
+// databaseFunctions are the functions of a database's number that are views, filtered by it.
+var databaseFunctions = map[string]bool{"DM_DB_LOG_INFO": true, "DM_DB_LOG_STATS": true}
+
+// databaseFunction gives the query that a function of a database's number stands for, or nil. Without a number it is
+// about the current database.
+func databaseFunction(f *ast.FunctionTable) *ast.Derived {
+	name := f.Call.Name
+	if !strings.EqualFold(name.Schema, "sys") || !databaseFunctions[strings.ToUpper(name.Name)] || len(f.Call.Args) != 1 {
+		return nil
+	}
+	number := f.Call.Args[0]
+	if l, ok := number.(*ast.Literal); ok && l.Kind == ast.LitNull {
+		number = &ast.Func{Pos: f.Pos, Name: ast.ObjectName{Pos: f.Pos, Name: "DB_ID"}}
+	}
+	alias := f.Alias
+	if alias == "" {
+		alias = name.Name
+	}
+	return &ast.Derived{Pos: f.Pos, Alias: alias, Columns: f.Columns, Query: &ast.Select{Pos: f.Pos, Body: &ast.SelectSpec{Pos: f.Pos,
+		Items: []ast.SelectItem{{Pos: f.Pos, Expr: &ast.Star{Pos: f.Pos}}},
+		From:  []ast.Source{&ast.TableName{Pos: f.Pos, Name: ast.ObjectName{Pos: f.Pos, Database: name.Database, Schema: "sys", Name: name.Name}}},
+		Where: &ast.Compare{Pos: f.Pos, Op: "=", L: &ast.Column{Pos: f.Pos, Name: "database_id"}, R: number}}}}
+}
+
 // functionTable binds a table-valued function.
 func (b *binder) functionTable(outer *scope, f *ast.FunctionTable) (string, *source, error) {
+	if d := databaseFunction(f); d != nil {
+		return b.derived(outer, d)
+	}
 	if f.Call.Name.Schema != "" && !strings.EqualFold(f.Call.Name.Schema, "sys") {
 		return b.inlineTable(outer, f)
 	}

@@ -152,10 +152,10 @@ func (f *frame) on(k *conn, run func(*conn, *catalog.Snapshot) error) error {
 	defer k.SetInterrupt(old)
 	snap, err := k.db.Catalog().Get(k)
 	if err != nil {
-		return err
+		return k.Cause(err)
 	}
 	f.s.seen, f.s.seenDB = snap, k.db.ID()
-	return run(k, snap)
+	return k.Cause(run(k, snap)) // 823, 824, 1105, 3966, 9002: SQLite knows but an error of the disk
 }
 
 // writing runs f on the database's writing connection: in the transaction if one is open, else in one of its own that

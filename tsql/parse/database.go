@@ -155,6 +155,8 @@ func (p *parser) alterDatabase(at ast.Pos) ast.Statement {
 	case p.acceptSeq("MODIFY", "NAME"):
 		p.expect("=")
 		d.NewName = p.name()
+	case p.acceptSeq("MODIFY", "FILE"):
+		d.ModifyFile = p.fileProperties()
 	case p.accept("COLLATE"):
 		d.Collation = p.anyWord()
 	case p.is("ADD"), p.is("REMOVE"), p.is("MODIFY"):
@@ -166,6 +168,28 @@ func (p *parser) alterDatabase(at ast.Pos) ast.Statement {
 		p.unexpected()
 	}
 	return d
+}
+
+// fileProperties reads ( NAME = f, MAXSIZE = 8 GB, … ).
+func (p *parser) fileProperties() []ast.Option {
+	var list []ast.Option
+	p.expect("(")
+	for p.err == nil {
+		o := ast.Option{Pos: p.here(), Name: upperASCII(p.anyWord())}
+		if p.accept("=") {
+			o.Value = p.optionValue()
+			if p.tok().kind == tWord || p.is("%") {
+				o.Args = []ast.Option{{Pos: p.here(), Name: p.upper(p.tok())}}
+				p.advance()
+			}
+		}
+		list = append(list, o)
+		if !p.accept(",") {
+			break
+		}
+	}
+	p.expect(")")
+	return list
 }
 
 func (p *parser) termination(d *ast.AlterDatabase) {
