@@ -79,6 +79,9 @@ func (l *link) follow(ctx context.Context, gen uint64, s *endpoint.Session) erro
 	}
 	defer tied(ctx, stream)()
 	after := db.Appended()
+	if err := db.WaitDurable(ctx, after); err != nil { // the source takes it for hardened
+		return err
+	}
 	if err := hadrwire.Write(stream, &hadrwire.LogRequest{Origin: db.ID(), Epoch: db.Epoch(), After: after}); err != nil {
 		return fmt.Errorf("ask for log: %w", err)
 	}
@@ -214,8 +217,8 @@ func (f *follower) newest() lsn.LSN {
 // publish makes what was appended durable, and visible as far as the source has made it so, and tells the source of both:
 // what is durable at once, because commits may wait for it there.
 func (f *follower) publish(ctx context.Context) error {
-	durable := f.db.Hardened()
-	f.fenceSeen(ctx, durable)
+	durable := lsn.Zero // of what the source was told
+	f.fenceSeen(ctx, f.db.Hardened())
 	for {
 		if r, ok := f.take(durable); ok {
 			if err := f.show(r); err != nil {

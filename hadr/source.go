@@ -146,6 +146,7 @@ func (l *link) sendLog(ctx context.Context, gen uint64, stream net.Conn, req *ha
 			l.news(ctx, gen, func() {
 				l.step(agcore.Event{Kind: agcore.SeedDone})
 				l.step(agcore.Event{Kind: agcore.LogStarted, End: end})
+				l.progress() // the copy's first word may have come before
 			})
 		}
 		return l.ship(ctx, db, r, stream, req.Seeding)
