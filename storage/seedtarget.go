@@ -46,7 +46,7 @@ type SeedProgress struct {
 // A target syncs what it installed behind itself, whenever the last sync is done and there are seedSync bytes; it waits
 // when there are seedMost.
 const (
-	seedSync = 8 << 20
+	seedSync = 2 << 20
 	seedMost = 64 << 20
 )
 
