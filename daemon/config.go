@@ -64,6 +64,10 @@ type Config struct {
 	ARM *ARMConfig `yaml:"arm"`
 	// Metrics is the port at which Prometheus reads metrics; nil for none.
 	Metrics *MetricsConfig `yaml:"metrics"`
+	// Memory, Log and Scrub are the bounds of what databases take.
+	Memory MemoryConfig `yaml:"memory"`
+	Log    LogConfig    `yaml:"log"`
+	Scrub  ScrubConfig  `yaml:"scrub"`
 }
 
 // ARMConfig describes the ARM endpoint.
@@ -221,6 +225,7 @@ func (c Config) Validate() error {
 	if c.Metrics != nil {
 		problems = append(problems, c.Metrics.validate()...)
 	}
+	problems = append(problems, c.validateBounds()...)
 	if c.ARM != nil {
 		if c.Kind != KindManagedInstance {
 			bad("arm: only a managed instance has an ARM endpoint")

@@ -29,6 +29,8 @@ type Daemon struct {
 	arm       *arm.Server
 	armURL    string
 	authority *authority
+	// memory is what the garbage collector was told of this instance.
+	memory int64
 
 	metrics    *http.Server
 	metricsURL string
@@ -83,6 +85,8 @@ func (d *Daemon) start(ctx context.Context) error {
 			return fmt.Errorf("credentials file %s has no password", c.Credentials)
 		}
 	}
+	d.memory = c.storage().MemoryBytes
+	limitMemory(d.memory)
 	if d.instance, err = instance.Open(ctx, d.instanceOptions(creds)); err != nil {
 		return err
 	}
@@ -105,7 +109,7 @@ func (d *Daemon) instanceOptions(creds sqlCredentials) instance.Options {
 	o := instance.Options{
 		Name: c.Name, Kind: instance.SQLServer, FQDN: c.FQDN, Dir: c.Dir, Log: d.log, Collation: c.Collation, NoSync: c.Durability == "none",
 		Administrator: creds.User, Password: creds.Password, Addresses: c.Addresses, MirroringPort: *c.MirroringPort,
-		LookupHost: hostTable(c.Hosts).lookup, BackupFolders: absolute(c.Backups),
+		LookupHost: hostTable(c.Hosts).lookup, BackupFolders: absolute(c.Backups), Storage: c.storage(),
 	}
 	if c.Kind == KindManagedInstance {
 		o.Kind = instance.ManagedInstance
@@ -179,6 +183,8 @@ func (d *Daemon) Stop() error {
 		errs = append(errs, d.instance.Close())
 	}
 	d.group.Stop()
+	limitMemory(-d.memory)
+	d.memory = 0
 	return errors.Join(errs...)
 }
 
