@@ -135,7 +135,7 @@ func (m *Manager) admit(h *hadrwire.Hello, p endpoint.Peer) (*link, *hadrwire.Re
 		l.refused(sqlerr.New(28048, "Database Mirroring", p.Name, what, "[CLIENT: "+p.Addr+"]"), nil)
 		return nil, refuse(41976, true, h.PartnerGroup, m.opts.ServerName)
 	}
-	if !strings.EqualFold(l.database, h.Database) {
+	if !strings.EqualFold(l.database, h.Database) && (h.Database != "" || g.IsLink()) {
 		l.refused(sqlerr.New(28048, "Database Mirroring", p.Name, fmt.Sprintf("database '%s' is not in availability group '%s'", h.Database, g.Name), "[CLIENT: "+p.Addr+"]"), nil)
 		return nil, refuse(41977, true, h.PartnerGroup, m.opts.ServerName)
 	}
@@ -169,9 +169,9 @@ func mismatched(g *agcore.Group, h *hadrwire.Hello) string {
 		return fmt.Sprintf("the local availability group of '%s' is '%s', not '%s'", g.Name, g.Member(true).Name, h.PartnerGroup)
 	case !strings.EqualFold(g.Member(false).Name, h.OwnGroup):
 		return fmt.Sprintf("the remote availability group of '%s' is '%s', not '%s'", g.Name, g.Member(false).Name, h.OwnGroup)
-	case u.Server == "":
+	case u.Server == "" && h.ShortName != h.Server: // a managed instance
 		return fmt.Sprintf("the listener URL '%s' of '%s' names no server with ';Server=[name]'", g.Member(false).URL, g.Member(false).Name)
-	case !strings.EqualFold(u.Server, h.ShortName):
+	case u.Server != "" && !strings.EqualFold(u.Server, h.ShortName):
 		return fmt.Sprintf("the listener URL of '%s' names server '%s', not '%s'", g.Member(false).Name, u.Server, h.ShortName)
 	}
 	return ""
@@ -183,7 +183,7 @@ func (m *Manager) bound(g *agcore.Group, p endpoint.Peer) bool {
 	if strings.EqualFold(p.Name, g.RemoteURL().Host) {
 		return true
 	}
-	return g.Link != nil && slices.Contains(g.Link.Bound, thumbprint(p.Certificate.Raw))
+	return m.entitled(g, p) || g.Link != nil && slices.Contains(g.Link.Bound, thumbprint(p.Certificate.Raw))
 }
 
 // refused notes a refusal with the link that it was about. logged goes to the error log; shown, or logged when nil, to
@@ -261,6 +261,9 @@ var errReplaced = errors.New("the peer connected anew")
 func (l *link) adopt(s *endpoint.Session, c *control, r *hadrwire.Reader, h *hadrwire.Hello) {
 	l.disconnect(errReplaced)
 	l.session, l.control = s, c
+	if l.classic() {
+		l.bind(thumbprint(s.Peer().Certificate.Raw))
+	}
 	l.core.Update(func(st *agcore.LinkState) { st.Peer = h.Server })
 	gen := l.gen
 	l.group.Go(func(ctx context.Context) { l.readControl(ctx, gen, s, r) })

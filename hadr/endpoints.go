@@ -230,7 +230,7 @@ func (m *Manager) identity() (*endpoint.Identity, error) {
 func (m *Manager) peer(x *x509.Certificate) (string, error) {
 	c := m.opts.Keeper.ByDER(x.Raw)
 	if c != nil && c.Encryption() == trust.NoPrivateKey {
-		return c.Name, nil
+		return c.Name, m.connects(c.Owner)
 	}
 	if c == nil && m.opts.Keeper.Impostor(x) != nil {
 		return "", sqlerr.New(28045, 1)

@@ -65,6 +65,9 @@ func (l *link) connect(ctx context.Context, bound []string) (*endpoint.Session, 
 		addrs = append(addrs, netip.AddrPortFrom(ip, u.Port))
 	}
 	return l.m.ep.Dial(ctx, addrs, func(p endpoint.Peer) error {
+		if c := l.m.opts.Keeper.ByDER(p.Certificate.Raw); l.classic() && (c == nil || c.Owner == "") {
+			return sqlerr.New(28034, "sa", 84) // the owner of everything is nobody in particular
+		}
 		if len(bound) > 0 && !slices.Contains(bound, thumbprint(p.Certificate.Raw)) {
 			return sqlerr.New(28035, fmt.Sprintf("The certificate '%s' is not bound to link '%s'", p.Name, l.name), 94)
 		}
@@ -77,6 +80,8 @@ func (l *link) connectFault(err error) (agcore.Fault, bool) {
 	var r *endpoint.Refusal
 	var e *sqlerr.Error
 	switch {
+	case errors.As(err, &r) && l.classic():
+		return faultOf(r.Err), false
 	case errors.As(err, &r) && r.Remote:
 		return faultOf(sqlerr.New(41974)), true
 	case errors.As(err, &r) && r.Unknown:
@@ -171,6 +176,10 @@ func (l *link) configured(c *hadrwire.Config) {
 		l.step(agcore.Event{Kind: agcore.Refused, Fault: faultOf(sqlerr.New(1408, l.database))})
 		return
 	}
+	if l.database == "" {
+		l.learn(c)
+		return
+	}
 	theirs, err := agcore.DecodeStanding(c.Standing)
 	if err != nil {
 		l.step(agcore.Event{Kind: agcore.Refused, Fault: faultOf(sqlerr.From(err))})
@@ -195,11 +204,20 @@ func (l *link) configured(c *hadrwire.Config) {
 
 // createCopy registers the database; in the loop.
 func (l *link) createCopy() {
-	if _, err := l.m.opts.Databases.CreateRestoring(l.group.Context(), l.database); err != nil {
+	if err := l.register(l.group.Context()); err != nil {
 		l.queue = append(l.queue, agcore.Event{Kind: agcore.CopyFailed, Fault: faultOf(sqlerr.From(err))})
 		return
 	}
 	l.queue = append(l.queue, agcore.Event{Kind: agcore.CopyReady})
+}
+
+// register makes the database known as one that is being restored, if its group may make databases.
+func (l *link) register(ctx context.Context) error {
+	if refused := l.m.mayCreate(l.spec.OwnGroup); refused != nil {
+		return refused
+	}
+	_, err := l.m.opts.Databases.CreateRestoring(ctx, l.database)
+	return err
 }
 
 // receiveSeed makes the copy and puts it online.
@@ -214,6 +232,9 @@ func (l *link) receiveSeed(ctx context.Context, gen uint64, s *endpoint.Session)
 		return
 	}
 	f := faultOf(sqlerr.New(19494, l.database, l.name))
+	if sqlerr.Number(err) == 19506 {
+		f = faultOf(sqlerr.From(err))
+	}
 	l.seed.Fail(l.m.now(), agcore.Fault{Number: f.Number, Text: err.Error()})
 	l.m.opts.Log.Warn("seeding interrupted", "link", l.name, "error", err)
 	if s.Ended() {
@@ -224,18 +245,29 @@ func (l *link) receiveSeed(ctx context.Context, gen uint64, s *endpoint.Session)
 
 func (l *link) seedCopy(ctx context.Context, gen uint64, s *endpoint.Session) error {
 	dbs := l.m.opts.Databases
+	again := l.snap.Load().state.Reseed
 	if _, release, err := l.open(ctx); err == nil {
 		release()
-		return nil // it went online, and we were stopped before we wrote that down
+		if !again {
+			return nil // it went online, and we were stopped before we wrote that down
+		}
+	}
+	if again {
+		if _, err := l.reseedOptions(ctx); err != nil {
+			return fmt.Errorf("close database %q to make its copy anew: %w", l.database, err)
+		}
 	}
 	o, err := dbs.RestoringOptions(ctx, l.database)
 	if sqlerr.Number(err) == 911 {
+		if refused := l.m.mayCreate(l.spec.OwnGroup); refused != nil {
+			return refused
+		}
 		o, err = dbs.CreateRestoring(ctx, l.database)
 	}
 	if err != nil {
 		return fmt.Errorf("find database %q: %w", l.database, err)
 	}
-	t := &seeding.Target{Options: o, Progress: &l.seed, Clock: l.m.opts.Clock, Operation: l.m.newID(), Origin: storage.Identity(l.origin()), Open: s.Open,
+	t := &seeding.Target{Options: o, Progress: &l.seed, Clock: l.m.opts.Clock, Operation: l.m.newID(), Origin: storage.Identity(l.origin()), Open: s.Open, Again: again,
 		Started: func() { l.news(ctx, gen, func() { l.step(agcore.Event{Kind: agcore.SeedStarted}) }) }}
 	db, err := t.Receive(ctx)
 	if err != nil {

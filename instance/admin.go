@@ -58,8 +58,12 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 		return a.in.dropCredential(ctx, s.Name)
 	case *ast.DropLogin:
 		return a.in.dropLogin(ctx, s)
+	case *ast.CreateUser:
+		return a.in.createUser(ctx, c, s)
+	case *ast.DropUser:
+		return a.in.dropUser(ctx, c, s)
 	case *ast.Permission:
-		return a.permission(s)
+		return a.permission(ctx, s)
 	default:
 		return unsupported(statementName(s), "see docs/parity.md for what is served")
 	}
@@ -76,6 +80,9 @@ func (a admin) member(ctx context.Context, c exec.Caller, s ast.Statement, out s
 	case *ast.CreateGroup:
 		return a.in.createGroup(ctx, s, out)
 	case *ast.AlterGroup:
+		if s.Verb == "JOIN GROUP" {
+			return a.in.joinGroup(ctx, s, out)
+		}
 		return a.in.alterGroup(ctx, s)
 	case *ast.AlterDatabase:
 		return a.in.alterDatabase(ctx, s, c, out)
@@ -179,7 +186,10 @@ func (a admin) kill(c exec.Caller, s *ast.Kill) error {
 }
 
 // permission accepts what every login here may do anyway and refuses to pretend the rest.
-func (a admin) permission(s *ast.Permission) error {
+func (a admin) permission(ctx context.Context, s *ast.Permission) error {
+	if s.Class == "ENDPOINT" && len(s.Permissions) == 1 && s.Permissions[0] == "CONNECT" {
+		return a.in.connectPermission(ctx, s)
+	}
 	if s.Verb == "GRANT" {
 		return nil // every login is an administrator
 	}

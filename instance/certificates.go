@@ -44,8 +44,14 @@ func (in *Instance) createCertificate(ctx context.Context, s *ast.CreateCertific
 	}
 	var warnings []*sqlerr.Error
 	var err error
+	if _, ok := in.user(s.Owner); s.Owner != "" && !ok && s.Owner != "dbo" {
+		return sqlerr.New(15151, "find", "user", s.Owner)
+	}
+	if s.Owner == "dbo" {
+		s.Owner = ""
+	}
 	if s.Binary != nil {
-		warnings, err = in.keeper.ImportCertificate(ctx, s.Name, s.Binary)
+		warnings, err = in.keeper.ImportFor(ctx, s.Owner, s.Name, s.Binary)
 	} else {
 		warnings, err = in.selfSigned(ctx, s)
 	}
@@ -56,7 +62,7 @@ func (in *Instance) createCertificate(ctx context.Context, s *ast.CreateCertific
 }
 
 func (in *Instance) selfSigned(ctx context.Context, s *ast.CreateCertificate) ([]*sqlerr.Error, error) {
-	spec := trust.CertificateSpec{Name: s.Name}
+	spec := trust.CertificateSpec{Name: s.Name, Owner: s.Owner}
 	if s.Subject != nil {
 		spec.Subject = *s.Subject
 	}

@@ -84,6 +84,11 @@ func (in *Instance) changeRoles(ctx context.Context, s *ast.AlterGroup, out sqla
 	return nil
 }
 
+// distributedSpec is CREATE and JOIN of a distributed group.
+func distributedSpec(name string, members []ast.GroupMember) agcore.DistributedSpec {
+	return agcore.DistributedSpec{Name: name, Distributed: true, Members: memberSpecs(members)}
+}
+
 func names(ids []ast.Ident) []string {
 	var out []string
 	for _, id := range ids {

@@ -53,6 +53,8 @@ type Instance struct {
 	databases map[string]*Database
 	logins    map[string]*loginDoc
 
+	principals principals
+
 	// lock keeps other instances out of the folder.
 	lock io.Closer
 
@@ -104,6 +106,9 @@ func (in *Instance) start(ctx context.Context) error {
 		return err
 	}
 	if err := in.openLogins(ctx); err != nil {
+		return err
+	}
+	if err := in.openPrincipals(ctx); err != nil {
 		return err
 	}
 	if err := in.openReplicas(ctx); err != nil {

@@ -20,6 +20,7 @@ var hadrMessages = map[int32]entry{
 	19502: {16, "Cannot create a distributed availability replica for availability group '%s'. An availability replica of the specified availability group already exists on this instance of SQL Server. Verify that the specified availability group name is correct and unique, then retry the operation. To remove the existing availability replica, run DROP AVAILABILITY GROUP command."},
 	19503: {16, "Cannot create a distributed availability replica for availability group '%s'. Local availability group is participating in a distributed availability group as secondary."},
 	19504: {16, "Cannot failover a distributed availability replica for availability group '%s'. Only force failover is supported in this version of SQL Server."},
+	19506: {10, "Local availability replica for availability group '%s' has not been granted permission to create databases, but has a SEEDING_MODE of AUTOMATIC. Use ALTER AVAILABILITY GROUP ... GRANT CREATE ANY DATABASE to allow the creation of databases seeded by the primary availability replica."},
 	19507: {16, "Cannot create a distributed availability replica for availability group '%s'. There is an already existing distributed availability group on top of the same replicas."},
 	19508: {16, "'ALTER AVAILABILITY GROUP MODIFY AVAILABILITY GROUP' command failed. Participant availability replica '%s' not found in the distributed availability group '%s'."},
 	19509: {16, "Cannot create a distributed availability group '%s'. An availability group with the same name already exists."},

@@ -21,6 +21,8 @@ var trustMessages = map[int32]entry{
 	15433: {16, "Supplied parameter sid is in use."},
 	15434: {16, "Could not drop login '%s' as the user is currently logged in."},
 	15118: {16, "Password validation failed. The password does not meet the operating system policy requirements because it is not complex enough."},
+	15007: {16, "'%s' is not a valid login or you do not have permission."},
+	15063: {16, "The login already has an account under a different user name."},
 	15151: {16, "Cannot %s the %s '%s', because it does not exist or you do not have permission."},
 	15212: {16, "Invalid certificate subject. The certificate subject must have between 1 and %d characters."},
 	15213: {16, "Warning: The certificate you created has an invalid validity period; its expiration date precedes its start date."},

@@ -58,6 +58,8 @@ type Certificate struct {
 	SealedKey []byte `json:",omitempty"`
 	// ActiveForBeginDialog is shown, and means nothing here.
 	ActiveForBeginDialog bool
+	// Owner is the user of AUTHORIZATION, through whose login a partner connects; "" is dbo.
+	Owner string `json:",omitempty"`
 
 	x *x509.Certificate
 }
@@ -65,6 +67,8 @@ type Certificate struct {
 // CertificateSpec is CREATE CERTIFICATE … WITH SUBJECT.
 type CertificateSpec struct {
 	Name, Subject string
+	// Owner is the user of AUTHORIZATION; "" is dbo.
+	Owner string
 	// Start and Expiry are in UTC; zero means now, and a year after Start.
 	Start, Expiry time.Time
 	// InactiveForBeginDialog is ACTIVE FOR BEGIN_DIALOG = OFF.
@@ -109,7 +113,7 @@ func newCertificate(random io.Reader, now time.Time, id int, s CertificateSpec, 
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate: %w", err)
 	}
-	c := &Certificate{ID: id, Name: s.Name, DER: der, ActiveForBeginDialog: !s.InactiveForBeginDialog}
+	c := &Certificate{ID: id, Name: s.Name, DER: der, ActiveForBeginDialog: !s.InactiveForBeginDialog, Owner: s.Owner}
 	if err := c.parse(); err != nil {
 		return nil, err
 	}

@@ -31,12 +31,18 @@ func (k *Keeper) CreateCertificate(ctx context.Context, s CertificateSpec) ([]*s
 // ImportCertificate is CREATE CERTIFICATE … FROM BINARY without a private key. Warnings as CreateCertificate's. Errors:
 // 15297 when der is not exactly one certificate, 15232 when the name is taken or the certificate is there already.
 func (k *Keeper) ImportCertificate(ctx context.Context, name string, der []byte) ([]*sqlerr.Error, error) {
+	return k.ImportFor(ctx, "", name, der)
+}
+
+// ImportFor is ImportCertificate with AUTHORIZATION: the owner is the user through whose login the partner connects, ""
+// for dbo. The caller has checked that there is one.
+func (k *Keeper) ImportFor(ctx context.Context, owner, name string, der []byte) ([]*sqlerr.Error, error) {
 	k.write.Lock()
 	defer k.write.Unlock()
 	if err := k.checkName(name); err != nil {
 		return nil, err
 	}
-	c := &Certificate{ID: k.nextID(), Name: name, DER: slices.Clone(der), ActiveForBeginDialog: true}
+	c := &Certificate{ID: k.nextID(), Name: name, DER: slices.Clone(der), ActiveForBeginDialog: true, Owner: owner}
 	if err := c.parse(); err != nil {
 		return nil, err
 	}

@@ -75,6 +75,8 @@ type Keeper struct {
 	certs  []*Certificate
 	watch  []func()
 	guards []func(*Certificate) error
+	// connect is Authorize's.
+	connect func(owner string) (login string, ok bool)
 }
 
 // OpenKeeper reads what the store holds. A master key that the service key does not open is kept and stays closed.
@@ -126,6 +128,25 @@ func (k *Keeper) Guard(f func(*Certificate) error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.guards = append(k.guards, f)
+}
+
+// Authorize has f asked through which login the owner of an imported certificate connects ("" is dbo), and whether that may.
+// It is for wiring at start; without it everybody may.
+func (k *Keeper) Authorize(f func(owner string) (login string, ok bool)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.connect = f
+}
+
+// MayConnect is the answer of what Authorize was given.
+func (k *Keeper) MayConnect(owner string) (login string, ok bool) {
+	k.mu.RLock()
+	f := k.connect
+	k.mu.RUnlock()
+	if f == nil {
+		return owner, true
+	}
+	return f(owner)
 }
 
 func (k *Keeper) changed() {
