@@ -326,3 +326,51 @@ func TestReaderAt(t *testing.T) {
 		t.Errorf("more pages than there is room for: %v", err)
 	}
 }
+
+// TestRewindIntoTheSeeding takes a seeded copy back to moments of its seeding and after: pages that came with later
+// content go back too.
+func TestRewindIntoTheSeeding(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5 * soak()) {
+		rnd := rand.New(rand.NewPCG(seed, 8))
+		so, ro := rewindOptions(fsx.NewMem()), rewindOptions(fsx.NewMem())
+		source := create(t, so)
+		exec(t, source, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", "CREATE INDEX i ON t(b)")
+		randomMoments(t, source, rnd, 20)
+		var moments []moment
+		replica := seedDuring(t, source, ro, rnd, func() { moments = append(moments, randomMoments(t, source, rnd, 1)...) })
+		moments = append(moments, randomMoments(t, source, rnd, 10)...)
+		catchUp(t, source, replica, func() int { return 1 + rnd.IntN(20000) })
+		for i := len(moments) - 1; i >= 0; i -= 1 + rnd.IntN(3) {
+			name := fmt.Sprintf("seed %d, moment %d of %d", seed, i, len(moments))
+			old := moments[rnd.IntN(i+1)]
+			c, err := replica.ReaderAt(t.Context(), old.at)
+			if err != nil {
+				t.Fatalf("%s: read %s: %v", name, old.at, err)
+			}
+			if got, err := rows(c, allRows); err != nil || got[0] != old.rows {
+				t.Errorf("%s: the reader at %s: %v", name, old.at, c.Cause(err))
+			}
+			c.Release()
+			if err := replica.Rewind(t.Context(), moments[i].at); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			sameMoment(t, name, replica, moments[i])
+			if rnd.IntN(3) == 0 {
+				closeDB(t, replica)
+				replica = reopen(t, ro)
+			}
+		}
+		catchUp(t, source, replica, big)
+		sameMoment(t, "caught up again", replica, now(t, source))
+	}
+}
+
+func seedDuring(t *testing.T, source *storage.DB, o storage.Options, rnd *rand.Rand, work func()) *storage.DB {
+	t.Helper()
+	return seed(t, source, o, 3, func(uint32) {
+		if rnd.IntN(3) == 0 {
+			work()
+		}
+	})
+}
