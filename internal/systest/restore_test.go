@@ -2,6 +2,7 @@ package systest_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	mssql "github.com/microsoft/go-mssqldb"
 
 	"linkspan/internal/harness"
 )
@@ -63,8 +66,8 @@ func TestBackupChainUnderLoad(t *testing.T) {
 	}
 	writers.progress(50)
 	writers.stop()
-	for _, db := range writers.dbs {
-		_ = db.Load().Close()
+	for i := range writers.dbs {
+		_ = writers.dbs[i].Load().Close()
 	}
 	p.source.exec("master", "ALTER DATABASE busy SET SINGLE_USER WITH ROLLBACK IMMEDIATE", "BACKUP LOG busy TO DISK = 'tail.trn' WITH NORECOVERY, CHECKSUM")
 	p.target.exec("master", "RESTORE VERIFYONLY FROM DISK = 'full-1.bak', DISK = 'full-2.bak'",
@@ -135,7 +138,7 @@ END
 CLOSE dbs;
 DEALLOCATE dbs;
 GO
-SELECT COUNT(*) FROM msdb.dbo.backupset s JOIN msdb.dbo.backupmediafamily f ON f.media_set_id = s.media_set_id
+SELECT COUNT(*) AS sets FROM msdb.dbo.backupset s JOIN msdb.dbo.backupmediafamily f ON f.media_set_id = s.media_set_id
 	WHERE s.has_backup_checksums = 1 AND s.type IN ('D', 'L') AND s.backup_finish_date >= s.backup_start_date AND f.physical_device_name LIKE '%[_][0-9]%';
 GO
 `
@@ -145,14 +148,14 @@ func TestNightlyBackups(t *testing.T) {
 	t.Parallel()
 	p := servers(t, pairOptions{})
 	p.source.exec("master", "CREATE DATABASE [erp, \"north\"]", "CREATE DATABASE shop", "ALTER DATABASE shop SET RECOVERY SIMPLE", "CREATE TABLE shop.dbo.t(a int)", "INSERT shop.dbo.t VALUES (7)")
-	for i, c := range []harness.Client{harness.GoClient{}, tsqlClient(t)} {
+	for i, c := range []harness.Client{harness.GoClient{}, harness.TSQL{Dir: t.TempDir()}} {
 		results, messages, err := c.Run(t.Context(), p.source.login, nightly)
 		if err != nil || len(messages) > 0 || len(results) == 0 {
 			t.Fatalf("%s: %v, messages %v", c.Name(), err, messages)
 		}
 		last := results[len(results)-1]
 		if want := fmt.Sprint(3 * (i + 1)); len(last.Rows) != 1 || strings.TrimSpace(fmt.Sprint(last.Rows[0][0])) != want {
-			t.Errorf("%s: the history shows %v backups, want %s", c.Name(), last.Rows, want)
+			t.Errorf("%s: the history shows %v backups, want %s; all results %v", c.Name(), last.Rows, want, results)
 		}
 		time.Sleep(1100 * time.Millisecond) // the names have a resolution of a second
 	}
@@ -194,8 +197,8 @@ func TestKillsDuringBackupAndRestore(t *testing.T) {
 	for range 4 {
 		p.killDuring(t, "RESTORE DATABASE other FROM DISK = 'a.bak' WITH REPLACE", time.Duration(rand.IntN(120))*time.Millisecond)
 		var n int
-		db := p.source.open("other")
-		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM sys.tables WHERE name IN ('t', 'blobs')").Scan(&n); err != nil || n != 1 {
+		db := p.source.open("master")
+		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM other.sys.tables WHERE name IN ('t', 'blobs')").Scan(&n); err != nil || n != 1 {
 			t.Errorf("after the kill the database has %d of the tables, %v: it is neither the old nor the new one", n, err)
 		}
 		_ = db.Close()
@@ -236,7 +239,7 @@ func TestBackupToAFullDisk(t *testing.T) {
 	}
 	db := p.source.open("master")
 	_, err := db.ExecContext(t.Context(), "BACKUP DATABASE busy TO DISK = 'b.bak'")
-	if err == nil || !strings.Contains(fmt.Sprint(err, messagesOf(err)), "112(There is not enough space on the disk.)") {
+	if err == nil || !strings.Contains(allMessages(err), "112(There is not enough space on the disk.)") {
 		t.Errorf("a backup to a full disk ended with %v", err)
 	}
 	if err := p.source.disk.Empty(); err != nil {
@@ -247,4 +250,17 @@ func TestBackupToAFullDisk(t *testing.T) {
 		t.Errorf("the folder holds %v, %v", left, err)
 	}
 	p.source.exec("master", "RESTORE VERIFYONLY FROM DISK = 'a.bak'", "BACKUP DATABASE busy TO DISK = 'b.bak'")
+}
+
+// allMessages are the texts of every error that a statement sent.
+func allMessages(err error) string {
+	var e mssql.Error
+	if !errors.As(err, &e) {
+		return fmt.Sprint(err)
+	}
+	var b strings.Builder
+	for _, m := range e.All {
+		fmt.Fprintf(&b, "%d: %s\n", m.Number, m.Message)
+	}
+	return b.String()
 }
