@@ -100,6 +100,11 @@ type Databases interface {
 	Online(ctx context.Context, name string, db *storage.DB) error
 	// Release makes a copy an ordinary database (OnlineReadWrite), durably, after its storage was promoted.
 	Release(ctx context.Context, name string) error
+	// Reseed puts a copy that is online back into the state Restoring, durably, keeping its folder, and returns the storage
+	// options to make it anew with.
+	Reseed(ctx context.Context, name string) (storage.Options, error)
+	// PageOwner names the table or index that a page belongs to, as far as the database can tell; "" otherwise.
+	PageOwner(ctx context.Context, name string, page uint32) string
 	// Opening is called BEFORE a copy becomes the primary, and after log was taken back: what is known of its rows beside
 	// the storage (identity counters) is found out anew.
 	Opening(name string)

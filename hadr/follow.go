@@ -47,17 +47,7 @@ func (l *link) receiveLog(ctx context.Context, gen uint64, s *endpoint.Session) 
 	if err == nil || ctx.Err() != nil || s.Ended() {
 		return // the reader of the control stream reports a lost connection
 	}
-	var e agcore.Event
-	var refused *refusedError
-	switch {
-	case errors.As(err, &refused) && refused.Final:
-		e = agcore.Event{Kind: agcore.Break, Fault: agcore.Fault{Number: refused.Number, Text: refused.Text}}
-	case errors.Is(err, storage.ErrDigest), errors.Is(err, storage.ErrDamaged), errors.Is(err, storage.ErrPoisoned):
-		e = agcore.Event{Kind: agcore.Suspend, Reason: agcore.SuspendRedo, Text: err.Error(), Fault: suspendFault(l.database, agcore.SuspendRedo, err.Error())}
-	default:
-		e = agcore.Event{Kind: agcore.FlowFailed, Fault: l.lost(s, err)}
-		l.m.opts.Log.Info("following the log ended", "link", l.name, "error", err)
-	}
+	e := l.stopped(ctx, s, err)
 	l.news(ctx, gen, func() { l.step(e) })
 }
 

@@ -100,8 +100,9 @@ type node struct {
 	docs    *documents
 	keeper  *trust.Keeper
 	edit    func(*hadr.Options)
-	real    string // a directory on the real disk, instead of disk
-	power   *power // that dieAfter gave it
+	real    string      // a directory on the real disk, instead of disk
+	power   *power      // that dieAfter gave it
+	forget  atomic.Bool // the log that links want is not kept
 
 	mu        sync.Mutex
 	databases map[string]*database
@@ -208,13 +209,30 @@ func (n *node) options(name string) storage.Options {
 
 // replicated adds what the manager says of a database.
 func (n *node) replicated(name string, o storage.Options) storage.Options {
-	o.Retain = func() lsn.LSN { return n.Retain(name) }
+	o.Retain = func() lsn.LSN {
+		if n.forget.Load() {
+			return lsn.Max
+		}
+		return n.Retain(name)
+	}
 	o.Harden = func(ctx context.Context, at lsn.LSN) error { return n.Harden(ctx, name, at) }
 	o.Fenced = func(c []storage.Control) bool { return n.Fenced(name, c) }
 	if os.Getenv("HADR_TEST_LOG") != "" {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", n.name)
 	}
 	return o
+}
+
+// reopen opens a database's storage by itself.
+func (n *node) reopen(name string) *storage.DB {
+	n.t.Helper()
+	o := n.options(name)
+	o.Harden, o.Fenced, o.Retain = nil, nil, nil
+	db, err := storage.Open(context.Background(), o)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return db
 }
 
 func (n *node) find(name string) *database {
@@ -292,6 +310,20 @@ func (r registry) Release(_ context.Context, name string) error {
 }
 
 func (r registry) Opening(string) {}
+
+func (r registry) Reseed(_ context.Context, name string) (storage.Options, error) {
+	r.n.mu.Lock()
+	d := r.n.databases[strings.ToLower(name)]
+	db := d.db
+	d.restoring, d.db = true, nil
+	r.n.mu.Unlock()
+	if db != nil {
+		db.Close() //nolint:errcheck // it is replaced
+	}
+	return r.n.options(name), nil
+}
+
+func (r registry) PageOwner(context.Context, string, uint32) string { return "" }
 
 func (r registry) EndWriters(string) {}
 

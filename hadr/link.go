@@ -13,6 +13,7 @@ import (
 	"linkspan/hadr/hadrwire"
 	"linkspan/hadr/seeding"
 	"linkspan/internal/startstop"
+	"linkspan/lsn"
 	"linkspan/sqlerr"
 )
 
@@ -175,6 +176,9 @@ func (l *link) offer(ctx context.Context, gen uint64, take, leave func()) {
 func (l *link) loop(ctx context.Context) {
 	defer l.disconnect(startstop.ErrStopped)
 	l.step(agcore.Event{Kind: agcore.Start, Mine: l.standing(ctx)})
+	if g := l.m.group(l.name); g != nil && l.core.State().HoldAfter.IsZero() {
+		l.m.hold(g, lsn.Max)
+	}
 	for !l.ended {
 		var tick <-chan time.Time
 		stop := func() {}
@@ -330,6 +334,11 @@ func (l *link) persist() error {
 		s := state
 		s.Dropping = dropping
 		g.Link = &s
+		if s.HoldAfter.IsZero() {
+			l.m.hold(g, lsn.Max) // a copy keeps nothing for its primary
+		} else {
+			l.m.holdIfNone(g, s.HoldAfter)
+		}
 		if r := l.core.Role(); r != agcore.Resolving {
 			g.Role = r
 		}

@@ -138,8 +138,8 @@ func (m *Manager) load(ctx context.Context) error {
 			return fmt.Errorf("read stored availability group %q: %w", name, err)
 		}
 		m.config.Put(g)
-		if g.Link != nil && !g.Link.HoldAfter.IsZero() {
-			m.hold(g, g.Link.HoldAfter)
+		if g.Link != nil && (g.Link.Seeded || !g.Link.HoldAfter.IsZero()) {
+			m.hold(g, g.Link.HoldAfter) // where it is not known yet, everything, until the link runs
 		}
 	}
 	return nil
@@ -287,6 +287,19 @@ func (m *Manager) Retain(database string) lsn.LSN {
 		at = lsn.Earliest(at, l)
 	}
 	return at
+}
+
+// holdIfNone is hold for a link that keeps nothing yet.
+func (m *Manager) holdIfNone(g *agcore.Group, after lsn.LSN) {
+	m.holdMu.Lock()
+	kept := false
+	for _, d := range g.Databases {
+		_, kept = m.holds[fold(d.Name)][fold(g.Name)]
+	}
+	m.holdMu.Unlock()
+	if !kept {
+		m.hold(g, after)
+	}
 }
 
 // hold keeps a database's log after the LSN for a link; lsn.Max lets it go.

@@ -53,6 +53,10 @@ func wireMember(r *agcore.Replica) hadrwire.Member {
 
 // serve answers a stream that the peer opened; in the loop.
 func (l *link) serve(s *endpoint.Session, stream net.Conn, r *hadrwire.Reader, first hadrwire.Message) {
+	if s == l.session && compares(first) {
+		l.startFlow(func(ctx context.Context, _ uint64, _ *endpoint.Session) { l.serveCompare(ctx, stream, first) })
+		return
+	}
 	if s != l.session || l.core.Phase() == agcore.PhaseSuspended || l.core.Phase() == agcore.PhaseBroken || l.core.Copy() {
 		stream.Close()
 		return
@@ -98,14 +102,13 @@ func (l *link) sendSeed(ctx context.Context, gen uint64, stream net.Conn, req *h
 
 // keepFrom holds the log after the LSN, durably.
 func (l *link) keepFrom(ctx context.Context, gen uint64, after lsn.LSN) error {
-	err := l.m.edit(ctx, l.name, func(g *agcore.Group) {
+	l.news(ctx, gen, func() { l.core.Update(func(s *agcore.LinkState) { s.HoldAfter = after }) })
+	return l.m.edit(ctx, l.name, func(g *agcore.Group) {
 		if g.Link != nil {
 			g.Link.HoldAfter = after
 		}
 		l.m.hold(g, after)
 	})
-	l.news(ctx, gen, func() { l.core.Update(func(s *agcore.LinkState) { s.HoldAfter = after }) })
-	return err
 }
 
 // sendLog sends the log as it is hardened.

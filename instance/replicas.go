@@ -166,6 +166,25 @@ func (r registry) Release(ctx context.Context, name string) error {
 	return d.update(ctx, func(doc *databaseDoc) { doc.Restoring, doc.Replica = false, false })
 }
 
+// Reseed implements hadr.Databases. Those who read the copy hear that it is restored.
+func (r registry) Reseed(ctx context.Context, name string) (storage.Options, error) {
+	d, err := r.in.Find(name)
+	if err != nil {
+		return storage.Options{}, err
+	}
+	if err := d.update(ctx, func(doc *databaseDoc) { doc.Restoring, doc.Replica = true, true }); err != nil {
+		return storage.Options{}, err
+	}
+	if err := d.close(); err != nil {
+		r.in.opts.Log.Warn("a copy that is made anew did not close well", "database", name, "error", err)
+	}
+	doc := d.snapshot()
+	return d.storageOptions(doc.Name, doc.Folder), nil
+}
+
+// PageOwner implements hadr.Databases.
+func (r registry) PageOwner(ctx context.Context, name string, page uint32) string { return "" }
+
 // Opening implements hadr.Databases.
 func (r registry) Opening(name string) {
 	if d, err := r.in.Find(name); err == nil {
