@@ -220,18 +220,20 @@ func eachInSegment(fsys fsx.FS, name string, vlf uint32, start int64, prev *lsn.
 		return err
 	}
 	defer file.Close() //nolint:errcheck // opened for reading
-	for sc := pagelog.NewScanner(file, vlf, start, *prev); prev.Less(last); {
-		h, body, _, err := sc.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
+	b := scanAhead(pagelog.NewScanner(file, vlf, start, *prev), last)
+	defer b.stop()
+	for r := range b.records {
+		if r.err != nil {
+			return fmt.Errorf("log segment %s: %w", name, r.err)
 		}
-		if err != nil {
-			return fmt.Errorf("log segment %s: %w", name, err)
+		for i := range r.heads {
+			h := &r.heads[i]
+			*prev = h.LSN
+			if err := f(h, r.bodies[i], logvfs.Position{VLF: vlf, Offset: r.ends[i]}); err != nil {
+				return err
+			}
 		}
-		*prev = h.LSN
-		if err := f(&h, body, logvfs.Position{VLF: vlf, Offset: sc.Offset()}); err != nil {
-			return err
-		}
+		b.back(r)
 	}
 	return nil
 }

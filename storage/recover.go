@@ -140,7 +140,9 @@ func (db *DB) replay(ctx context.Context, from *logvfs.Version, tail *logTail) (
 				return err
 			}
 		}
-		if pending += int64(h.Length); a.open || (pending < replayBatch && h.LSN != tail.last) {
+		pending += int64(h.Length)
+		few := pending < replayBatch && int64(len(a.touched))*PageSize < min(db.o.DirtyBytes/4, replayBatch)
+		if a.open || (few && h.LSN != tail.last) {
 			return ctx.Err()
 		}
 		pending = 0
@@ -158,8 +160,9 @@ func (db *DB) replay(ctx context.Context, from *logvfs.Version, tail *logTail) (
 	return v, err
 }
 
-// replayBatch is how much log is replayed between two looks at the digest.
-const replayBatch = 4 << 20
+// replayBatch is how much log is replayed, and how many bytes of pages are changed by it, between two looks at the
+// digest: pages that are changed again and again are hashed once for each.
+const replayBatch = 256 << 20
 
 func (db *DB) replayCheckpoint(a **applier, v *logvfs.Version) error {
 	if err := db.checkpoint(v, v.LSN); err != nil {
