@@ -60,7 +60,12 @@ func run(ctx context.Context) error {
 	dir := flag.String("dir", "", "where to keep scratch files; default a temporary folder")
 	program := flag.String("program", "", "the compiled product to measure; default is to compile it")
 	short := flag.Bool("short", false, "a short outage, fewer failovers and smaller databases, to see that everything runs")
+	folder := flag.String("write-log", "", "write log into the folder of a database and wait to be killed, for restart_ms_1gib_log")
+	size := flag.Int64("log-bytes", 1<<30, "how many bytes -write-log writes")
 	flag.Parse()
+	if *folder != "" {
+		return writeLog(ctx, *folder, *size)
+	}
 	re, err := regexp.Compile(*only)
 	if err != nil {
 		return err

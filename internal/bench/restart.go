@@ -14,10 +14,12 @@ import (
 
 	"linkspan/internal/clock"
 	"linkspan/internal/harness"
+	"linkspan/storage"
 )
 
-// restart measures from the start of a process, after kill -9 of the one before, to the answer of its first query. The
-// one before had just written 1 GiB of log. The baseline is the start of a process that does nothing.
+// restart measures from the start of a process to the answer of its first query, in a database that a kill -9 left with
+// 1 GiB of log since its last checkpoint. The product makes checkpoints far more often: so the log is written by this
+// program, as a process of its own, without any. The baseline is the start of a process that does nothing.
 func (b *bench) restart(ctx context.Context) error {
 	dir := filepath.Join(b.dir, "restart")
 	s, err := b.startInstance(ctx, dir, restartConfig)
@@ -29,19 +31,22 @@ func (b *bench) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, "CREATE TABLE dbo.blobs (id int PRIMARY KEY, b varbinary(max) NOT NULL)"); err != nil {
-		return errors.Join(err, db.Close())
-	}
 	if err := db.Close(); err != nil {
+		return err
+	}
+	folder, err := onlyFolder(filepath.Join(dir, "data", "databases"))
+	if err != nil {
 		return err
 	}
 	short := *b
 	short.samples = min(b.samples, 3)
 	samples, base, err := short.repeat(func() (float64, error) {
-		if err := b.writeLog(ctx, s.login); err != nil {
+		if err := s.process.Stop(ctx); err != nil {
 			return 0, err
 		}
-		s.process.Kill()
+		if err := b.crash(ctx, folder); err != nil {
+			return 0, err
+		}
 		start := clock.System.Now()
 		if s, err = b.startInstance(ctx, dir, restartConfig); err != nil {
 			return 0, err
@@ -51,7 +56,7 @@ func (b *bench) restart(ctx context.Context) error {
 			return 0, err
 		}
 		var n int
-		err = db.QueryRowContext(ctx, "SELECT COUNT(*) FROM dbo.blobs").Scan(&n)
+		err = db.QueryRowContext(ctx, "SELECT COUNT(*) FROM dbo.bench").Scan(&n)
 		took := time.Since(start)
 		return float64(took.Microseconds()) / 1000, errors.Join(err, db.Close())
 	}, b.processStart)
@@ -64,28 +69,73 @@ func (b *bench) restart(ctx context.Context) error {
 // restartConfig is an instance as it comes.
 const restartConfig = "name: bench\ndir: data\nlisten: 127.0.0.1:0\n"
 
-// writeLog replaces 64 rows of 1 MiB, which is what goes to the log, over and over.
-func (b *bench) writeLog(ctx context.Context, l harness.Login) error {
-	db, err := harness.OpenSQL(l, "bench")
+// onlyFolder is the folder of the only database that was made.
+func onlyFolder(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) != 1 {
+		err = fmt.Errorf("%s has %d folders, not one", dir, len(entries))
+	}
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, entries[0].Name()), nil
+}
+
+// crash has another process write log into the database's folder, and kills it.
+func (b *bench) crash(ctx context.Context, folder string) error {
+	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }()
-	rows := 1 << 10
-	if b.short {
-		rows = 1 << 7
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	var ready struct{}
+	p, err := harness.Start(ctx, &ready, self, "-write-log", folder, "-log-bytes", strconv.FormatInt(b.crashBytes(), 10))
+	if err != nil {
+		return err
 	}
-	blob := make([]byte, 1<<20)
-	for i := range rows {
-		if _, err := rand.Read(blob); err != nil {
-			return err
-		}
-		const write = "UPDATE dbo.blobs SET b = @p2 WHERE id = @p1; IF @@ROWCOUNT = 0 INSERT INTO dbo.blobs (id, b) VALUES (@p1, @p2)"
-		if _, err := db.ExecContext(ctx, write, i%64, blob); err != nil {
-			return err
-		}
-	}
+	p.Kill()
 	return nil
+}
+
+func (b *bench) crashBytes() int64 {
+	if b.short {
+		return 128 << 20
+	}
+	return 1 << 30
+}
+
+// writeLog replaces 64 rows of 1 MiB, which is what goes to the log, over and over, with no checkpoint, says when it has
+// written so much, and waits to be killed.
+func writeLog(ctx context.Context, folder string, size int64) error {
+	db, err := storage.Open(ctx, storage.Options{Dir: folder, Name: "bench", CheckpointBytes: 4 * size, DirtyBytes: 4 * size})
+	if err != nil {
+		return err
+	}
+	statements := []string{"DROP TABLE IF EXISTS raw", "CREATE TABLE raw (id INTEGER PRIMARY KEY, b BLOB)"}
+	for i := range size >> 20 {
+		statements = append(statements, fmt.Sprintf("REPLACE INTO raw VALUES (%d, randomblob(1048576))", i%64))
+	}
+	for _, q := range statements {
+		w, err := db.Writer(ctx)
+		if err != nil {
+			return err
+		}
+		if err := w.Exec(q); err != nil {
+			w.Rollback()
+			return err
+		}
+		at, err := w.Commit(ctx)
+		if err != nil {
+			return err
+		}
+		if err := db.WaitHardened(ctx, at); err != nil {
+			return err
+		}
+	}
+	fmt.Println("{}")
+	<-ctx.Done()
+	return db.Close()
 }
 
 // memoryBudget is what the instance of the large database may use.
