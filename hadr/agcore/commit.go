@@ -12,6 +12,8 @@ type commit struct {
 	begun bool
 	fresh bool
 	goal  lsn.LSN
+	// reached is what the copy has hardened as last told.
+	reached lsn.LSN
 	// told, on the copy: the primary says that we are synchronized; mode: that commits wait for us.
 	told, mode bool
 }
@@ -19,7 +21,7 @@ type commit struct {
 // from notes that log flows from a primary whose hardened log ends at end.
 func (c *commit) from(end lsn.LSN) {
 	c.begun, c.synchronized = true, false // what the copy was told may be ahead of the flow
-	c.goal, c.fresh = end, c.together
+	c.goal, c.fresh, c.reached = end, c.together, lsn.Zero
 }
 
 // sync is synchronous commit.
@@ -51,8 +53,10 @@ func (l *Link) modeSet() []Action {
 	case !l.opts.Required && l.commit.together && !l.flowing:
 		l.commit.together = false
 		return append([]Action{{Kind: CommitAlone}}, l.tellState()...)
-	default:
+	case l.commit.together:
 		return l.tellState()
+	default: // an idle copy says nothing new
+		return append(l.tellState(), l.progressed(Event{LSN: l.commit.reached})...)
 	}
 }
 
@@ -68,11 +72,12 @@ func (l *Link) hold() []Action {
 // progressed: the copy has hardened up to e.LSN.
 func (l *Link) progressed(e Event) []Action {
 	c := &l.commit
+	c.reached = e.LSN
 	switch {
 	case l.Copy() || !l.flowing || !c.begun || !l.opts.Synchronous || c.synchronized:
 		return nil
 	case c.fresh:
-		c.goal, c.fresh = e.End, false
+		c.goal, c.fresh = lsn.Latest(c.goal, e.End), false
 	}
 	switch {
 	case e.LSN.Less(c.goal):

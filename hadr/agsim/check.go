@@ -50,6 +50,9 @@ func (n *node) checkShown() {
 	}
 	n.shown = d.pub
 	other := &n.w.nodes[1-n.i].db
+	if d.primary && n.link != nil && n.link.Sync() == agcore.Synchronized && other.hard < d.pub {
+		n.w.violated("side %d is SYNCHRONIZED and shows %d, and its copy has hardened %d", n.side, d.pub, other.hard)
+	}
 	if d.primary || d.pub == 0 || !other.exists || !other.primary || len(other.recs) < d.pub {
 		return
 	}

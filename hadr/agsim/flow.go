@@ -97,11 +97,10 @@ func (n *node) serveLog(m *message) {
 		return
 	}
 	n.ship = &ship{conn: n.conn, flow: m.flow, sent: m.from}
-	n.acked = m.from
+	n.acked = 0 // what it has appended it may not have hardened; it tells
 	n.send(&message{kind: logStart, flow: m.flow, from: m.from})
 	n.step(agcore.Event{Kind: agcore.SeedDone})
 	n.step(agcore.Event{Kind: agcore.LogStarted, End: at(d.hard)})
-	n.progressed(m.from)
 	n.pump()
 }
 

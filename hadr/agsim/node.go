@@ -79,6 +79,7 @@ func (n *node) start() {
 	n.flow++
 	n.turn++
 	n.told, n.limit, n.seen = 0, 0, 0
+	n.link = nil
 	n.recover()
 	n.link = agcore.NewLink(n.options, n.doc)
 	n.refence()

@@ -131,7 +131,7 @@ func (w *world) mend() {
 			n.start()
 		}
 	}
-	w.setMode(w.nodes[0].options.Synchronous, w.nodes[0].options.Required)
+	w.after(w.between(0, healTime/2), func() { w.setMode(w.chance(0.7), w.chance(0.3)) })
 	var again func()
 	again = func() {
 		w.tend()

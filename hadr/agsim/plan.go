@@ -56,7 +56,7 @@ func (n *node) client() {
 		pause = w.between(time.Second, 10*time.Second)
 	}
 	w.after(pause, func() {
-		if w.now < faultTime+healTime-20*time.Second {
+		if w.now < faultTime || !w.idle && w.now < faultTime+healTime-20*time.Second {
 			n.client()
 		}
 		if !n.writable() {

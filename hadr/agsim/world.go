@@ -21,6 +21,7 @@ type world struct {
 	// What kind of world it is: classic, a pair of SQL Servers; force, the administrators force failovers; mode, commits
 	// begin synchronous.
 	classic, force bool
+	idle           bool // nobody writes once the faults have stopped
 	faulty         bool // faults happen
 	// blocked: what side i sends before that time arrives after it.
 	blocked [2]time.Duration
@@ -44,7 +45,7 @@ const traceLines = 400
 func newWorld(seed uint64, tracing bool) *world {
 	w := &world{seed: seed, rnd: rand.New(rand.NewPCG(seed, 0x6c696e6b7370616e)), tracing: tracing, writers: map[uint32]int{},
 		faults: map[string]int64{}, steps: map[string]int64{}, did: map[string]int64{}}
-	w.classic, w.force = w.chance(0.25), w.chance(0.5)
+	w.classic, w.force, w.idle = w.chance(0.25), w.chance(0.5), w.chance(0.3)
 	synchronous, required := w.chance(0.5), w.chance(0.2)
 	for i := range w.nodes {
 		w.nodes[i] = newNode(w, i, synchronous, required)
