@@ -66,6 +66,8 @@ func (t *restoring) applyLog(ctx context.Context) error {
 	switch h := t.header; {
 	case last.Less(h.FirstLSN):
 		return sqlerr.New(4305, h.FirstLSN.Decimal(), last.Decimal())
+	case h.LastLSN.Less(last) && h.RecoveryForkID != bak.GUID(at.Fork):
+		return sqlerr.New(4330)
 	case h.LastLSN.Less(last):
 		return sqlerr.New(4326, h.LastLSN.Decimal(), last.Decimal())
 	case !t.r.stopLSN.IsZero() && t.r.stopLSN.Less(last):
@@ -132,6 +134,9 @@ func (t *restoring) leave(ctx context.Context, d *Database, db *storage.DB, at l
 	step := &Database{in: t.in, doc: d.snapshot()}
 	r := *step.doc.Restore
 	r.LastLSN = at.Decimal()
+	if t.header != nil {
+		r.Fork = t.header.RecoveryForkID
+	}
 	step.doc.Restore = &r
 	step.doc.Restoring, step.doc.Standby = true, false
 	if t.r.standby != "" || !t.r.norecovery {
