@@ -27,10 +27,12 @@ func newLinkStatusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show links as both sides see them now",
-		Long:  "Show each link of the spec. The exit code is 0 when every copy is online and keeps up, and 1 when one does not.",
-		Args:  cobra.NoArgs,
+		Long: `Show each link of the spec, and what stands in its way with the command that decides: a split brain, a copy that
+differs, rows that a forced failover left out, log that is kept. The exit code is 0 when every copy is online and keeps
+up, and 1 when one does not.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, s, done, err := f.open(c, link.Options{})
+			ctx, s, done, err := f.openLater(c, link.Options{})
 			if err != nil {
 				return err
 			}
@@ -83,7 +85,7 @@ func printStatus(w io.Writer, all []link.Status, asJSON bool) error {
 		return printLine(w, all)
 	}
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "LINK\tDATABASE\tSTATE\tCOPY\tCONNECTION\tHEALTH\tLAG\tNOTE")
+	fmt.Fprintln(t, "LINK\tDATABASE\tPRIMARY\tSTATE\tTARGET\tCONNECTION\tHEALTH\tLAG\tNOTE")
 	for _, s := range all {
 		lag := "-"
 		if s.LagSeconds != nil {
@@ -99,9 +101,36 @@ func printStatus(w io.Writer, all []link.Status, asJSON bool) error {
 		for _, u := range s.Unknown {
 			note = strings.TrimPrefix(note+"; "+u, "; ")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Link, s.Database, dash(s.State), dash(s.TargetDatabase), dash(s.Connected), dash(s.Health), lag, note)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Link, s.Database, primaryOf(s), dash(s.State), dash(s.TargetDatabase), dash(s.Connected), dash(s.Health), lag, note)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, s := range all {
+		for _, f := range s.Findings {
+			fmt.Fprintf(w, "%s: %s: %s\n", s.Link, f.ID, f.Text)
+			if f.Fix != "" {
+				fmt.Fprintf(w, "  → %s\n", f.Fix)
+			}
+		}
+	}
+	return nil
+}
+
+// primaryOf names the side that is the primary, or says that it is not one.
+func primaryOf(s link.Status) string {
+	const primary = "PRIMARY"
+	switch source, target := s.SourceRole == primary, s.TargetRole == primary; {
+	case source && target:
+		return "both"
+	case source:
+		return "source"
+	case target:
+		return "target"
+	case s.SourceRole != "" && s.TargetRole != "":
+		return "neither"
+	}
+	return dash("")
 }
 
 func dash(s string) string {

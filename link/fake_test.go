@@ -145,6 +145,8 @@ func (w *world) see(text string, args []any) ([]flow.Row, error) {
 	switch {
 	case strings.Contains(text, "SERVERPROPERTY"):
 		return []flow.Row{w.source}, nil
+	case text == flow.LogReuse:
+		return []flow.Row{{"log_reuse_wait_desc": "NOTHING"}}, nil
 	case strings.Contains(text, "FROM sys.databases"):
 		if w.database == nil || !strings.EqualFold(w.database.Text("name"), arg(0)) {
 			return nil, nil
@@ -197,8 +199,12 @@ func (w *world) seeGroups(text string, arg func(int) string) ([]flow.Row, error)
 		return []flow.Row{r}, nil
 	case w.failover.knows(text):
 		return w.seeRoles(text), nil
-	case text == flow.RemoteDatabase:
-		return []flow.Row{{"synchronization_state_desc": "SYNCHRONIZING", "secondary_lag_seconds": int64(0)}}, nil
+	case text == flow.LocalRole:
+		return some(w.groups[arg(0)].distributed, flow.Row{"role_desc": "PRIMARY"}), nil
+	case text == flow.DatabaseStates:
+		return []flow.Row{{"is_local": false, "synchronization_state_desc": "SYNCHRONIZING", "secondary_lag_seconds": int64(0)}}, nil
+	case text == flow.LinkFacts:
+		return nil, raise(208, "Invalid object name 'sys.dm_linkspan_links'.")
 	case text == flow.Seeding:
 		return []flow.Row{{"current_state": "SEEDING"}}, nil
 	case strings.Contains(text, "is_distributed = 0"):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"linkspan/armclient"
@@ -32,6 +33,11 @@ type Status struct {
 	Hardened string `json:"hardened,omitempty"`
 	// Seeding is the state of the last automatic seeding.
 	Seeding string `json:"seeding,omitempty"`
+	// SourceRole and TargetRole are PRIMARY or SECONDARY.
+	SourceRole string `json:"sourceRole,omitempty"`
+	TargetRole string `json:"targetRole,omitempty"`
+	// Findings are what stands in the way, with the command that decides.
+	Findings []flow.Finding `json:"findings,omitempty"`
 	// Missing says what there is none of: "link", "group".
 	Missing []string `json:"missing,omitempty"`
 	// Unknown says what could not be read, and why.
@@ -40,6 +46,9 @@ type Status struct {
 
 // Healthy reports whether the copy is online and keeps up.
 func (s Status) Healthy() bool {
+	if slices.ContainsFunc(s.Findings, func(f flow.Finding) bool { return f.Broken }) {
+		return false
+	}
 	return len(s.Missing) == 0 && s.Connected == "CONNECTED" && s.Health == "HEALTHY" && s.TargetDatabase == "Online"
 }
 
@@ -50,7 +59,8 @@ func (l *Linker) Status(ctx context.Context, s flow.Spec) (Status, error) {
 		return Status{}, fmt.Errorf("link %q: %w", s.DAG, err)
 	}
 	out := Status{Link: s.DAG, Database: s.Database}
-	errs := []error{l.instanceStatus(ctx, s, &out), l.sourceStatus(ctx, s, &out)}
+	facts := flow.Facts{DAG: s.DAG, Database: s.Database}
+	errs := []error{l.instanceStatus(ctx, s, &out, &facts), l.sourceStatus(ctx, s, &out, &facts)}
 	for i, side := range []string{"the managed instance", "SQL Server"} {
 		if errs[i] != nil {
 			out.Unknown = append(out.Unknown, side+": "+errs[i].Error())
@@ -59,10 +69,12 @@ func (l *Linker) Status(ctx context.Context, s flow.Spec) (Status, error) {
 	if errs[0] != nil && errs[1] != nil {
 		return out, errors.Join(errs...)
 	}
+	facts.SourceRole, facts.TargetRole, facts.Connected = out.SourceRole, out.TargetRole, out.Connected == "CONNECTED"
+	out.Findings = flow.Explain(facts)
 	return out, nil
 }
 
-func (l *Linker) instanceStatus(ctx context.Context, s flow.Spec, out *Status) error {
+func (l *Linker) instanceStatus(ctx context.Context, s flow.Spec, out *Status, facts *flow.Facts) error {
 	found, err := l.arm.Link(ctx, s.Instance, s.DAG)
 	if armclient.IsNotFound(err) {
 		out.Missing = append(out.Missing, "link")
@@ -70,9 +82,14 @@ func (l *Linker) instanceStatus(ctx context.Context, s flow.Spec, out *Status) e
 		return err
 	}
 	out.State = found.State
+	if err == nil {
+		out.TargetRole = strings.ToUpper(found.InstanceRole)
+	}
 	for _, d := range found.DatabaseStates {
 		out.Error, out.Hardened = d.MostRecentError, d.LastHardenedLSN
 	}
+	facts.State, facts.Trouble = out.State, out.Error
+	facts.Target = l.linkFacts(ctx, s, true)
 	all, err := l.arm.Databases(ctx, s.Instance)
 	if err != nil {
 		return err
@@ -85,11 +102,20 @@ func (l *Linker) instanceStatus(ctx context.Context, s flow.Spec, out *Status) e
 	return nil
 }
 
-func (l *Linker) sourceStatus(ctx context.Context, s flow.Spec, out *Status) error {
+// linkFacts asks a side for what only an embedded instance shows; nil when it does not.
+func (l *Linker) linkFacts(ctx context.Context, s flow.Spec, onTarget bool) flow.Row {
+	a, err := l.perform(ctx, flow.Call{SQL: flow.LinkFacts, Args: []any{s.DAG}, OnTarget: onTarget, Optional: true})
+	if err != nil || len(a.Rows) != 1 {
+		return nil
+	}
+	return a.Rows[0]
+}
+
+func (l *Linker) sourceStatus(ctx context.Context, s flow.Spec, out *Status, facts *flow.Facts) error {
 	if l.source == nil {
 		return errors.New("not asked")
 	}
-	rows, err := l.source.Query(ctx, flow.RemoteReplica, s.DAG, s.InstanceAG)
+	rows, err := l.source.Query(ctx, flow.LocalRole, s.DAG)
 	if err != nil {
 		return err
 	}
@@ -97,18 +123,20 @@ func (l *Linker) sourceStatus(ctx context.Context, s flow.Spec, out *Status) err
 		out.Missing = append(out.Missing, "group")
 		return nil
 	}
-	out.Connected, out.Health = rows[0].Text("connected_state_desc"), rows[0].Text("synchronization_health_desc")
-	if d := rows[0].Text("last_connect_error_description"); d != "" {
-		out.LastConnectError = fmt.Sprintf("%d: %s", rows[0].Int("last_connect_error_number"), d)
-	}
-	if rows, err = l.source.Query(ctx, flow.RemoteDatabase, s.DAG); err != nil {
-		return err
+	out.SourceRole = rows[0].Text("role_desc")
+	if out.SourceRole != "SECONDARY" { // a primary shows its partner, a copy only itself
+		if rows, err = l.source.Query(ctx, flow.RemoteReplica, s.DAG, s.InstanceAG); err != nil {
+			return err
+		}
 	}
 	for _, r := range rows {
-		out.Synchronization = r.Text("synchronization_state_desc")
-		if v, ok := r["secondary_lag_seconds"].(int64); ok {
-			out.LagSeconds = &v
+		out.Connected, out.Health = r.Text("connected_state_desc"), r.Text("synchronization_health_desc")
+		if d := r.Text("last_connect_error_description"); d != "" {
+			out.LastConnectError = fmt.Sprintf("%d: %s", r.Int("last_connect_error_number"), d)
 		}
+	}
+	if err := l.sourceDatabase(ctx, s, out, facts); err != nil {
+		return err
 	}
 	if rows, err = l.source.Query(ctx, flow.Seeding, s.AG, s.DAG); err != nil {
 		var sql *sqlerr.Error
@@ -121,6 +149,36 @@ func (l *Linker) sourceStatus(ctx context.Context, s flow.Spec, out *Status) err
 		out.Seeding = r.Text("current_state")
 	}
 	return nil
+}
+
+// sourceDatabase reads how the copy stands, whichever side that is on.
+func (l *Linker) sourceDatabase(ctx context.Context, s flow.Spec, out *Status, facts *flow.Facts) error {
+	rows, err := l.source.Query(ctx, flow.DatabaseStates, s.DAG)
+	if err != nil {
+		return err
+	}
+	copyIsLocal := int64(0)
+	if out.SourceRole == "SECONDARY" {
+		copyIsLocal = 1
+	}
+	for _, r := range rows {
+		if r.Int("is_suspended") != 0 {
+			facts.Suspended = r.Text("suspend_reason_desc")
+		}
+		if r.Int("is_local") != copyIsLocal {
+			continue
+		}
+		out.Synchronization = r.Text("synchronization_state_desc")
+		if v, ok := r["secondary_lag_seconds"].(int64); ok {
+			out.LagSeconds = &v
+		}
+	}
+	facts.Source = l.linkFacts(ctx, s, false)
+	a, err := l.perform(ctx, flow.Call{SQL: flow.LogReuse, Args: []any{s.Database}, Optional: true})
+	for _, r := range a.Rows {
+		facts.LogReuse = r.Text("log_reuse_wait_desc")
+	}
+	return err
 }
 
 // List lists the links of a managed instance.

@@ -57,9 +57,6 @@ const (
 	RemoteReplica = "SELECT rs.connected_state_desc, rs.synchronization_health_desc, rs.last_connect_error_number, rs.last_connect_error_description " +
 		"FROM sys.dm_hadr_availability_replica_states rs JOIN sys.availability_replicas r ON r.replica_id = rs.replica_id JOIN sys.availability_groups g ON g.group_id = r.group_id " +
 		"WHERE g.name = @p1 AND r.replica_server_name = @p2"
-	// RemoteDatabase asks how the copy stands: @p1 is the link.
-	RemoteDatabase = "SELECT s.synchronization_state_desc, s.secondary_lag_seconds FROM sys.dm_hadr_database_replica_states s " +
-		"JOIN sys.availability_groups g ON g.group_id = s.group_id WHERE g.name = @p1 AND s.is_local = 0"
 	// Seeding asks for the last automatic seeding: @p1 and @p2 are the group and the link.
 	Seeding = "SELECT TOP (1) s.current_state, s.failure_state_desc FROM sys.dm_hadr_automatic_seeding s JOIN sys.availability_groups g ON g.group_id = s.ag_id " +
 		"WHERE g.name IN (@p1, @p2) ORDER BY s.start_time DESC"

@@ -33,8 +33,8 @@ const (
 
 // The queries about a link's roles. @p1 is the link.
 const (
-	// LocalRole asks SQL Server for its role.
-	LocalRole = "SELECT rs.role_desc FROM sys.dm_hadr_availability_replica_states rs JOIN sys.availability_groups g ON g.group_id = rs.group_id " +
+	// LocalRole asks SQL Server for its role, and, as a copy, for its connection to the primary.
+	LocalRole = "SELECT rs.role_desc, rs.connected_state_desc, rs.synchronization_health_desc, rs.last_connect_error_number, rs.last_connect_error_description FROM sys.dm_hadr_availability_replica_states rs JOIN sys.availability_groups g ON g.group_id = rs.group_id " +
 		"WHERE g.name = @p1 AND g.is_distributed = 1 AND rs.is_local = 1"
 	// LinkFacts asks an embedded instance what standard views do not have; other servers have no such view.
 	LinkFacts = "SELECT role_desc, epoch, phase_desc, failover_phase, is_fenced, outdated_by_epoch, is_connected, reason, divergence, last_error_number, last_error, last_pause_us, " +
@@ -45,6 +45,8 @@ const (
 		"s.secondary_lag_seconds, CONVERT(varchar(30), s.last_hardened_lsn) AS hardened FROM sys.dm_hadr_database_replica_states s JOIN sys.availability_groups g ON g.group_id = s.group_id WHERE g.name = @p1"
 	// Digest asks an embedded instance for the digest of a database: @p1 is its name.
 	Digest = "SELECT CONVERT(varchar(30), lsn) AS lsn, digest FROM sys.dm_linkspan_database_digest WHERE database_name = @p1"
+	// LogReuse asks what the log of a database waits for: @p1 is its name.
+	LogReuse = "SELECT log_reuse_wait_desc FROM sys.databases WHERE name = @p1"
 	// Modes asks SQL Server for the availability modes of the link's members.
 	Modes = "SELECT r.replica_server_name, r.availability_mode_desc FROM sys.availability_replicas r JOIN sys.availability_groups g ON g.group_id = r.group_id WHERE g.name = @p1"
 )
