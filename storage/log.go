@@ -82,7 +82,7 @@ func (l *logFile) grow(pages uint32) {
 // nothing has changed.
 func (l *logFile) next(vlf uint32, start, need int64) error {
 	size := l.nextSize(start, need, l.bound())
-	if l.cur != nil { // a segment's header promises that what precedes it is hardened
+	if l.cur != nil && l.synced() != l.prev { // a segment's header promises that what precedes it is hardened
 		if _, err := l.flush(); err != nil {
 			return errors.Join(err, ErrPoisoned)
 		}
@@ -93,8 +93,8 @@ func (l *logFile) next(vlf uint32, start, need int64) error {
 	}
 	l.syncMu.Lock()
 	defer l.syncMu.Unlock()
-	if l.cur != nil {
-		if err := l.finish(); err != nil {
+	if l.cur != nil { // its records are durable; that it was cut to its length need not be
+		if err := errors.Join(l.cur.Truncate(l.off), l.cur.Close()); err != nil {
 			return errors.Join(fmt.Errorf("finish log segment %d: %w", l.vlf, err), f.Close(), ErrPoisoned)
 		}
 	}
@@ -327,6 +327,9 @@ func (l *logFile) cut(end logvfs.Position, last lsn.LSN) error {
 		return fmt.Errorf("cut the log after %s: %w", last, err)
 	}
 	if err := l.cur.Truncate(end.Offset); err != nil {
+		return fmt.Errorf("cut the log after %s: %w", last, err)
+	}
+	if err := l.sync(); err != nil { // BEFORE a segment follows that does not know of what was cut
 		return fmt.Errorf("cut the log after %s: %w", last, err)
 	}
 	l.mu.Lock()
