@@ -87,7 +87,7 @@ func (l *Link) goneBack(now time.Time, e Event) []Action {
 		if e.Loss != nil {
 			l.state.Loss = e.Loss
 		}
-		l.state.Refused = max(l.state.Refused, l.mine.Known()) // no epoch is ever opened twice
+		l.state.Refused = max(l.state.Refused, l.mine.Known(), l.state.Outdated) // no epoch is ever opened twice
 		if !ok {
 			return l.giveUpLog()
 		}

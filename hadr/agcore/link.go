@@ -122,6 +122,9 @@ func (l *Link) Phase() Phase {
 
 // Sync is the synchronization state of the copy.
 func (l *Link) Sync() SyncState {
+	if l.change.work == WorkRewinding {
+		return Reverting
+	}
 	switch l.Phase() {
 	case PhaseSynchronizing:
 		if l.Copy() && l.commit.told || !l.Copy() && l.commit.synchronized {

@@ -58,7 +58,10 @@ func (l *Link) withdrawn(e Event) []Action {
 func (l *Link) open(r RoleRecord) []Action {
 	r.Kind, r.History = RoleOpen, l.mine.History()
 	l.change.work, l.change.epoch, l.change.due = WorkOpening, r.Epoch, time.Time{}
-	out := append([]Action{{Kind: StopFlow}}, l.apart()...)
+	var out []Action
+	if l.Copy() { // a primary goes on sending: what it writes now is what the copy waits for
+		out = append([]Action{{Kind: StopFlow}}, l.apart()...)
+	}
 	return append(out, Action{Kind: Open, Record: r})
 }
 
