@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Build compiles the product with the build tags into dir and returns the program's path.
@@ -71,8 +72,18 @@ func StartCommand(ctx context.Context, ready any, cmd *exec.Cmd) (*Process, erro
 		}
 		return p, nil
 	case <-ctx.Done():
+		p.dump()
 		p.Kill()
 		return nil, fmt.Errorf("%v is not ready in time: %w\n%s", cmd.Args, context.Cause(ctx), p.Stderr())
+	}
+}
+
+// dump has the process write where its goroutines are, and end.
+func (p *Process) dump() {
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT) // it may have ended
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
 	}
 }
 
