@@ -28,7 +28,7 @@ const (
 	CopyFailed
 	// Hello, side 1: a peer was admitted. Peer tells that data movement is suspended there. Mine, Theirs as above.
 	Hello
-	// SeedStarted and SeedDone: the first page is on its way; the copy is whole. Mine, of the second on the copy.
+	// SeedStarted and SeedDone: the first page is on its way; the copy is whole. Mine, on the copy.
 	SeedStarted
 	SeedDone
 	// LogStarted: the whole copy receives log. End, on the primary, is the end of its hardened log.

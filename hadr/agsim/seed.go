@@ -133,7 +133,12 @@ func (n *node) takeSeed(m *message) {
 			}
 			n.staged = &staging{start: m.from, startEpoch: m.epoch, last: m.from, lastEpoch: m.epoch, reseed: m.on}
 		}
-		n.step(agcore.Event{Kind: agcore.SeedStarted})
+		if n.db.exists { // its pages are replaced where they lie: it cannot be opened until that is done
+			if !n.durable("reseed", func() { n.db.exists = false }) {
+				return
+			}
+		}
+		n.step(agcore.Event{Kind: agcore.SeedStarted, Mine: n.db.standing()})
 	case seedChunk:
 		n.takeChunk(m.chunk)
 	case seedEnd:

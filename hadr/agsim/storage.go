@@ -118,15 +118,15 @@ func (n *node) lose() {
 // recover opens the database after a start.
 func (n *node) recover() {
 	d := &n.db
+	if n.staged != nil {
+		n.staged.recover(n.w)
+	}
 	if !d.exists {
 		return
 	}
 	d.hard = len(d.recs)
 	if !d.primary {
 		d.epoch = d.epochAt(len(d.recs))
-	}
-	if n.staged != nil {
-		n.staged.recover(n.w)
 	}
 	n.show(d.hard)
 }
