@@ -41,6 +41,14 @@ type ScrubConfig struct {
 	EveryHours *int `yaml:"everyHours"`
 }
 
+// SeedingConfig bounds what copies of this instance's databases take while they are made.
+type SeedingConfig struct {
+	// MBPerSecond is how much all of them are sent together; 0 is no bound.
+	MBPerSecond *int `yaml:"mbPerSecond"`
+	// Parallel is how many are sent their pages at once; those beyond wait.
+	Parallel *int `yaml:"parallel"`
+}
+
 // bound is one number of these sections: its name, its range, and its default.
 type bound struct {
 	name               string
@@ -68,7 +76,8 @@ func (c *Config) bounds() map[string]bound {
 		{"memory: tempMB", c.Memory.TempMB, 1, math.MaxInt32, 4096}, {"log: maxSizeMB", c.Log.MaxSizeMB, 8, 2 << 20, 0},
 		{"log: linkLogRetentionMB", c.Log.LinkLogRetentionMB, 0, math.MaxInt32, 0}, {"log: diskReserveMB", c.Log.DiskReserveMB, 0, math.MaxInt32, 0},
 		{"log: recoverySeconds", c.Log.RecoverySeconds, 1, 3600, 1}, {"scrub: mbPerSecond", c.Scrub.MBPerSecond, 0, 1 << 20, defaultScrubMB},
-		{"scrub: everyHours", c.Scrub.EveryHours, 1, 10000, 24},
+		{"scrub: everyHours", c.Scrub.EveryHours, 1, 10000, 24}, {"seeding: mbPerSecond", c.Seeding.MBPerSecond, 0, 1 << 20, 0},
+		{"seeding: parallel", c.Seeding.Parallel, 1, 1000, 5},
 	} {
 		all[b.name] = b
 	}
@@ -92,7 +101,8 @@ func (c *Config) storage() instance.StorageOptions {
 		TempBytes: b["memory: tempMB"].get() * mib, MaxLogBytes: b["log: maxSizeMB"].get() * mib,
 		LinkLogBytes: b["log: linkLogRetentionMB"].get() * mib, ReserveBytes: b["log: diskReserveMB"].get() * mib,
 		RecoveryTarget: time.Duration(b["log: recoverySeconds"].get()) * time.Second, ScrubBytes: b["scrub: mbPerSecond"].get() * mib,
-		ScrubInterval: time.Duration(b["scrub: everyHours"].get()) * time.Hour}
+		ScrubInterval: time.Duration(b["scrub: everyHours"].get()) * time.Hour, SeedingBytes: b["seeding: mbPerSecond"].get() * mib,
+		Seedings: int(b["seeding: parallel"].get())}
 	if p := c.Log.DiskReserveMB; p != nil && *p == 0 {
 		o.ReserveBytes = -1
 	}

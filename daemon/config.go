@@ -64,10 +64,11 @@ type Config struct {
 	ARM *ARMConfig `yaml:"arm"`
 	// Metrics is the port at which Prometheus reads metrics; nil for none.
 	Metrics *MetricsConfig `yaml:"metrics"`
-	// Memory, Log and Scrub are the bounds of what databases take.
-	Memory MemoryConfig `yaml:"memory"`
-	Log    LogConfig    `yaml:"log"`
-	Scrub  ScrubConfig  `yaml:"scrub"`
+	// Memory, Log, Scrub and Seeding are the bounds of what databases take.
+	Memory  MemoryConfig  `yaml:"memory"`
+	Log     LogConfig     `yaml:"log"`
+	Scrub   ScrubConfig   `yaml:"scrub"`
+	Seeding SeedingConfig `yaml:"seeding"`
 }
 
 // ARMConfig describes the ARM endpoint.

@@ -56,6 +56,7 @@ collation: Nowhere_CI_AS
 memory: {budgetMB: 1, transactionMB: 0, tempMB: -1}
 log: {maxSizeMB: 1, linkLogRetentionMB: -1, diskReserveMB: -5, recoverySeconds: 0}
 scrub: {mbPerSecond: -1, everyHours: 0}
+seeding: {mbPerSecond: -1, parallel: 0}
 arm: {tenant: "1", subscription: "2", clientId: "3", listen: "8443"}
 `)
 	_, err := daemon.LoadConfig(file)
@@ -66,7 +67,8 @@ arm: {tenant: "1", subscription: "2", clientId: "3", listen: "8443"}
 		"mirroringPort 70000", `hosts: sqlmi1: "somewhere"`, `addresses: "localhost"`, `collation "Nowhere_CI_AS"`, "arm: only a managed instance",
 		`arm: tenant "1"`, `arm: subscription "2"`, `arm: clientId "3"`, "arm: listen: ",
 		"memory: budgetMB 1: 64 to 1048576", "memory: transactionMB 0", "memory: tempMB -1", "log: maxSizeMB 1", "log: linkLogRetentionMB -1",
-		"log: diskReserveMB -5", "log: recoverySeconds 0", "scrub: mbPerSecond -1", "scrub: everyHours 0: 1 to 10000"} {
+		"log: diskReserveMB -5", "log: recoverySeconds 0", "scrub: mbPerSecond -1", "scrub: everyHours 0: 1 to 10000",
+		"seeding: mbPerSecond -1", "seeding: parallel 0: 1 to 1000"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %s in:\n%v", want, err)
 		}

@@ -42,6 +42,10 @@ type Options struct {
 	// Rescue writes what a database has after the order's Fork to a file, durably, before that is taken back; nil writes
 	// nothing.
 	Rescue func(ctx context.Context, db *storage.DB, o RescueOrder) (Rescued, error)
+	// Seedings is how many copies are sent their pages at once, those beyond wait (LIMIT_CONCURRENT_BACKUPS); 0 means no
+	// bound. SeedingBytes is how many bytes a second these take together; 0 means as many as there are.
+	Seedings     int
+	SeedingBytes int64
 	// JoinTimeout is how long JoinLink tries to reach a source that does not answer; 0 means 30 seconds.
 	JoinTimeout time.Duration
 	// Clock, Rand and Log as everywhere; nil means the system's, crypto/rand and discard.

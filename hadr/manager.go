@@ -17,6 +17,7 @@ import (
 
 	"linkspan/hadr/agcore"
 	"linkspan/hadr/endpoint"
+	"linkspan/hadr/seeding"
 	"linkspan/internal/clock"
 	"linkspan/internal/startstop"
 	"linkspan/lsn"
@@ -51,6 +52,10 @@ type Manager struct {
 
 	// resolving bounds the refusals whose links are looked for, for which names are resolved.
 	resolving chan struct{}
+
+	// seedSlots and seedLimit bound what seedings take of this instance.
+	seedSlots *seeding.Slots
+	seedLimit *seeding.Limit
 
 	holdMu sync.Mutex
 	holds  map[string]map[string]lsn.LSN // database → link → LSN, both folded
@@ -105,6 +110,10 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	}
 	m := &Manager{opts: o, links: make(map[string]*link), holds: make(map[string]map[string]lsn.LSN), resolving: make(chan struct{}, maxResolving),
 		changed: make(chan struct{}, 1), watching: startstop.New(context.WithoutCancel(ctx))}
+	if o.Seedings > 0 {
+		m.seedSlots = seeding.NewSlots(o.Seedings)
+	}
+	m.seedLimit = seeding.NewLimit(m.opts.Clock, o.SeedingBytes)
 	if err := m.load(ctx); err != nil {
 		return nil, err
 	}

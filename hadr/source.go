@@ -87,7 +87,7 @@ func (l *link) sendSeed(ctx context.Context, gen uint64, stream net.Conn, req *h
 			return err
 		}
 		defer release()
-		src := &seeding.Source{DB: db, Progress: &l.seed, Clock: l.m.opts.Clock, Operation: l.m.newID(),
+		src := &seeding.Source{DB: db, Progress: &l.seed, Clock: l.m.opts.Clock, Operation: l.m.newID(), Slots: l.m.seedSlots, Limit: l.m.seedLimit,
 			Hold: func(ctx context.Context, after lsn.LSN) error { return l.keepFrom(ctx, gen, after) }}
 		return src.Serve(ctx, stream, req)
 	}()

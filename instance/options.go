@@ -87,6 +87,10 @@ type StorageOptions struct {
 	ScrubBytes int64
 	// ScrubInterval is the least time from the start of one pass of the scrub to the next; 0 means a day.
 	ScrubInterval time.Duration
+	// Seedings is how many copies are sent their pages at once, those beyond wait; 0 means five. SeedingBytes is how many
+	// bytes a second these take together; 0 means no bound.
+	Seedings     int
+	SeedingBytes int64
 }
 
 // Validate fills in defaults and reports every problem.
@@ -157,6 +161,9 @@ func (s *StorageOptions) defaults() {
 	s.MemoryBytes = max(s.MemoryBytes, storage.MinMemory)
 	if s.TransactionBytes <= 0 {
 		s.TransactionBytes = s.MemoryBytes / 4
+	}
+	if s.Seedings <= 0 {
+		s.Seedings = 5
 	}
 	if s.RecoveryTarget <= 0 {
 		s.RecoveryTarget = time.Second

@@ -30,7 +30,8 @@ func (in *Instance) openReplicas(ctx context.Context) error {
 	m, err := hadr.Open(ctx, hadr.Options{
 		ServerName: o.serverName(), ShortName: o.Name, Managed: o.Kind == ManagedInstance, Collation: o.Collation,
 		CollationTable: sqltype.CollationTableVersion, Addresses: addresses, Resolve: in.resolve, Store: in.docs, Keeper: in.keeper,
-		Databases: registry{in}, ErrorLog: in.errorLog, Rescue: in.rescue, Clock: o.Clock, Rand: o.Rand, Log: o.Log.With("component", "hadr"),
+		Databases: registry{in}, ErrorLog: in.errorLog, Rescue: in.rescue,
+		Seedings: o.Storage.Seedings, SeedingBytes: o.Storage.SeedingBytes, Clock: o.Clock, Rand: o.Rand, Log: o.Log.With("component", "hadr"),
 	})
 	if err != nil {
 		return fmt.Errorf("open replica manager: %w", err)

@@ -144,7 +144,7 @@ const memoryBudget = 512
 // memory measures the most memory a process has used after a database larger than its budget was filled, read from end to
 // end and updated here and there. The baseline is the budget.
 func (b *bench) memory(ctx context.Context) error {
-	s, err := b.startInstance(ctx, filepath.Join(b.dir, "memory"), "name: bench\ndir: data\nlisten: 127.0.0.1:0\ndurability: none\n")
+	s, err := b.startInstance(ctx, filepath.Join(b.dir, "memory"), fmt.Sprintf("name: bench\ndir: data\nlisten: 127.0.0.1:0\ndurability: none\nmemory: {budgetMB: %d}\n", memoryBudget))
 	if err != nil {
 		return err
 	}
