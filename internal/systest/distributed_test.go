@@ -149,19 +149,17 @@ func TestTwoSQLServers(t *testing.T) {
 
 // orders is a writer that goes where it is let in.
 type orders struct {
-	t      *testing.T
-	cancel context.CancelFunc
-	done   chan struct{}
-	acked  atomic.Int64
-	sides  [2]*side
+	t        *testing.T
+	stopping atomic.Bool // ends it between two inserts, so that none is left in doubt
+	done     chan struct{}
+	acked    atomic.Int64
+	sides    [2]*side
 }
 
 func startOrders(t *testing.T, a, b *side) *orders {
 	t.Helper()
 	w := &orders{t: t, done: make(chan struct{}), sides: [2]*side{a, b}}
-	ctx, cancel := context.WithCancel(t.Context())
-	w.cancel = cancel
-	go w.write(ctx)
+	go w.write(t.Context())
 	t.Cleanup(w.stop)
 	return w
 }
@@ -169,9 +167,9 @@ func startOrders(t *testing.T, a, b *side) *orders {
 // write inserts one row after the other. A row whose answer was lost is looked for before the next.
 func (w *orders) write(ctx context.Context) {
 	defer close(w.done)
-	for id, at := 1, 0; ctx.Err() == nil; {
+	for id, at := 1, 0; !w.stopping.Load() && ctx.Err() == nil; {
 		db, err := harness.OpenSQL(w.sides[at].login, "shop")
-		for err == nil && ctx.Err() == nil {
+		for err == nil && !w.stopping.Load() {
 			if _, err = db.ExecContext(ctx, "INSERT INTO dbo.orders VALUES (@p1)", id); err == nil || isDuplicate(err) {
 				w.acked.Store(int64(id))
 				id, err = id+1, nil
@@ -194,7 +192,7 @@ func isDuplicate(err error) bool {
 }
 
 func (w *orders) stop() {
-	w.cancel()
+	w.stopping.Store(true)
 	<-w.done
 }
 
