@@ -2,6 +2,7 @@ package hadr
 
 import (
 	"context"
+	"strings"
 
 	"linkspan/hadr/agcore"
 	"linkspan/hadr/hadrwire"
@@ -35,9 +36,8 @@ func (m *Manager) runningOf(database string) []*link {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var out []*link
-	name := fold(database)
 	for _, l := range m.links {
-		if fold(l.database) == name {
+		if strings.EqualFold(l.database, database) {
 			out = append(out, l)
 		}
 	}

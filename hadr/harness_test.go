@@ -216,6 +216,7 @@ func (n *node) replicated(name string, o storage.Options) storage.Options {
 		return n.Retain(name)
 	}
 	o.Harden = func(ctx context.Context, at lsn.LSN) error { return n.Harden(ctx, name, at) }
+	o.Waits = func() bool { return n.Waits(name) }
 	o.Fenced = func(c []storage.Control) bool { return n.Fenced(name, c) }
 	if os.Getenv("HADR_TEST_LOG") != "" {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", n.name)

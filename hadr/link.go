@@ -44,6 +44,10 @@ type link struct {
 
 	// asking is the one whose statement is being begun, waiter the one whose failover is under way.
 	asking, waiter chan error
+	// lastRole and lastLoss are those that the error log has; lossKnown tells that what was stored was looked at.
+	lastRole  agcore.Role
+	lastLoss  *agcore.Loss
+	lossKnown bool
 	// lastAct is closed when the last change of role that was begun is over.
 	lastAct chan struct{}
 	// fencedAt is when the last FENCE was written or seen here, and pause how long no writer was let in after it.
@@ -205,21 +209,26 @@ func (l *link) step(e agcore.Event) {
 		return
 	}
 	l.busy = true
-	defer func() { l.busy = false }()
 	for len(l.queue) > 0 {
 		e := l.queue[0]
 		l.queue = l.queue[1:]
-		actions := l.core.Step(l.m.now(), e)
-		l.publish()
-		for _, a := range actions {
-			if err := l.perform(a); err != nil {
-				l.m.opts.Log.Error("state of a link cannot be stored; the link starts anew", "link", l.name, "error", err)
-				l.anew()
-				break
-			}
+		l.carryOut(l.core.Step(l.m.now(), e))
+	}
+	l.busy = false
+	l.publish()
+	l.noteRole()
+}
+
+// carryOut performs the actions of one event, up to a state that cannot be stored.
+func (l *link) carryOut(actions []agcore.Action) {
+	l.publish()
+	for _, a := range actions {
+		if err := l.perform(a); err != nil {
+			l.m.opts.Log.Error("state of a link cannot be stored; the link starts anew", "link", l.name, "error", err)
+			l.anew()
+			return
 		}
 	}
-	l.publish()
 }
 
 // anew goes back to what is stored, after a change that could not be.

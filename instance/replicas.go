@@ -56,6 +56,7 @@ func (d *Database) replicated(name string, o storage.Options) storage.Options {
 		return o
 	}
 	o.Harden = func(ctx context.Context, at lsn.LSN) error { return m.Harden(ctx, d.Name(), at) }
+	o.Waits = func() bool { return m.Waits(d.Name()) }
 	o.Fenced = func(controls []storage.Control) bool { return m.Fenced(d.Name(), controls) }
 	return o
 }

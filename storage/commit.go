@@ -126,7 +126,7 @@ func (db *DB) logFailed(err error) error {
 // appended makes v the newest version, and wakes those who have work with it.
 func (db *DB) appended(v *logvfs.Version) {
 	durable := db.o.NoSync
-	db.marks.append(v, durable, durable && db.o.Harden == nil && !db.replica.Load() || sabotage.EarlyPublish)
+	db.marks.append(v, durable, durable && db.alone() || sabotage.EarlyPublish)
 	if db.checkpointDue() {
 		select {
 		case db.ckptWant <- struct{}{}:

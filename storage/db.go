@@ -215,7 +215,7 @@ func (db *DB) settle() error {
 	if err := db.flushOnce(); err != nil {
 		return err
 	}
-	if db.o.Harden == nil && !db.replica.Load() {
+	if db.alone() {
 		db.marks.publish(db.marks.durableVersion(), db.marks.generation())
 	}
 	return nil

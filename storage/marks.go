@@ -280,8 +280,13 @@ func (db *DB) flushOnce() error {
 		m.fail(err)
 		return err
 	}
-	m.harden(v, db.o.Harden == nil && !db.replica.Load(), generation)
+	m.harden(v, db.alone(), generation)
 	return nil
+}
+
+// alone reports whether what is durable here is published at once: this is a primary, and nobody else is waited for.
+func (db *DB) alone() bool {
+	return !db.replica.Load() && (db.o.Harden == nil || db.o.Waits != nil && !db.o.Waits())
 }
 
 // hardenLoop asks the synchronous replicas about what is durable here, and publishes it.

@@ -38,6 +38,9 @@ type Options struct {
 	// acknowledged: it returns when the synchronous replicas have hardened them too. An error leaves the commits
 	// appended but unacknowledged; Harden is called again with a later LSN, or after a second for the same.
 	Harden func(context.Context, lsn.LSN) error
+	// Waits, when set beside Harden, says whether Harden would wait now; where it would not, commits are published without
+	// asking it. nil means that it may always.
+	Waits func() bool
 	// Retain, when set, names the LSN after which log is still wanted (by a replica, by a log backup): segments that
 	// hold later records are kept. Return lsn.Max when nothing is wanted. Open log readers and seed sources count by
 	// themselves.
