@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the real parts that the tests, and with the word "bench" the benchmarks, run against. Does nothing, and asks nobody, where they are present.
+# Install the real parts that the tests, and with the word "bench" the benchmarks, run against. Does nothing, and asks
+# nobody, where they are present.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -12,8 +12,10 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
+	"linkspan/internal/clock"
 	"linkspan/internal/harness"
 )
 
@@ -102,9 +104,11 @@ func run(ctx context.Context) error {
 		{[]string{"bak_verify_MBps", "bak_export_MBps", "bak_decompress_MBps", "bak_headers_per_s", "chain_plan_ms_100k_sets"}, b.backups},
 	} {
 		if b.wants(group.names...) {
+			start := clock.System.Now()
 			if err := group.measure(ctx); err != nil {
 				return fmt.Errorf("%s: %w", group.names[0], err)
 			}
+			fmt.Fprintf(os.Stderr, "%s: %.0f s\n", strings.Join(group.names, " "), time.Since(start).Seconds())
 		}
 	}
 	return nil

@@ -157,7 +157,7 @@ func (b *bench) memory(ctx context.Context) error {
 	if err := b.fillLarge(ctx, db); err != nil {
 		return err
 	}
-	for _, q := range []string{"SELECT SUM(n) FROM dbo.large", "UPDATE dbo.large SET n = n + 1 WHERE id % 50 = 7", "SELECT SUM(n) FROM dbo.large WITH (NOLOCK)"} {
+	for _, q := range []string{"SELECT SUM(n) FROM dbo.large", "UPDATE dbo.large SET n = n + 1 WHERE id % 200 = 7", "SELECT SUM(n) FROM dbo.large WITH (NOLOCK)"} {
 		if _, err := db.ExecContext(ctx, q); err != nil {
 			return fmt.Errorf("%s: %w", q, err)
 		}
