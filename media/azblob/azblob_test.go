@@ -1,19 +1,13 @@
 package azblob_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
@@ -21,73 +15,9 @@ import (
 	"linkspan/media/mediatest"
 )
 
-// The emulator's own account.
-const (
-	account = "backups1"
-	key     = "c2VjcmV0IG9mIHRoZSB0ZXN0cyBvbmx5LCAzMiBieXRlcyE="
-)
-
-// startAzurite runs the blob emulator and gives the address of its service.
-func startAzurite(t *testing.T) string {
+func fill(t *testing.T, c *container.Client) {
 	t.Helper()
-	bin, err := filepath.Abs(filepath.Join("..", "..", ".cache", "azurite", "node_modules", ".bin", "azurite-blob"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(bin); err != nil {
-		t.Fatal("azurite is not installed (scripts/deps.sh installs it)")
-	}
-	c := exec.CommandContext(t.Context(), bin, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
-	c.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+account+":"+key)
-	c.Dir = t.TempDir()
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stopped := make(chan struct{})
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		<-stopped
-		_ = c.Wait()
-	})
-	address := make(chan string, 1)
-	go func() {
-		defer close(stopped)
-		for s := bufio.NewScanner(out); s.Scan(); {
-			if _, a, ok := strings.Cut(s.Text(), "listens on "); ok {
-				select {
-				case address <- a:
-				default:
-				}
-			}
-		}
-	}()
-	select {
-	case a := <-address:
-		return a + "/" + account
-	case <-time.After(30 * time.Second):
-		t.Fatal("azurite does not start")
-		return ""
-	}
-}
-
-func fill(t *testing.T, address string) *container.Client {
-	t.Helper()
-	cred, err := blob.NewSharedKeyCredential(account, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := container.NewClientWithSharedKeyCredential(address, cred, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx := context.Background()
-	if _, err := c.Create(ctx, nil); err != nil {
-		t.Fatal(err)
-	}
 	for name, b := range mediatest.Contents() {
 		if _, err := c.NewBlockBlobClient("nightly/"+name).UploadBuffer(ctx, b, nil); err != nil {
 			t.Fatal(err)
@@ -96,18 +26,14 @@ func fill(t *testing.T, address string) *container.Client {
 	if _, err := c.NewBlockBlobClient("nightly2/other.bak").UploadBuffer(ctx, []byte("other"), nil); err != nil {
 		t.Fatal(err)
 	}
-	return c
 }
 
 func TestContainer(t *testing.T) {
 	t.Parallel()
-	address := startAzurite(t) + "/store"
-	c := fill(t, address)
-	signed, err := c.GetSASURL(sas.ContainerPermissions{Read: true, List: true}, time.Now().Add(time.Hour), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, token, _ := strings.Cut(signed, "?")
+	a := mediatest.StartAzurite(t)
+	account, key := a.Account, a.Key
+	c, address, token := a.Container(t, "store", sas.ContainerPermissions{Read: true, List: true})
+	fill(t, c)
 	for name, o := range map[string]azblob.Options{
 		"key": {Account: account, Key: key},
 		"sas": {SAS: "?" + token},
@@ -119,15 +45,15 @@ func TestContainer(t *testing.T) {
 		}
 		mediatest.Exercise(t, src)
 	}
-	replaced(t, c, address)
+	replaced(t, a, c, address)
 	refused(t, address, token)
 }
 
 // replaced makes sure that a blob that changes while it is read gives an error, not a mixture.
-func replaced(t *testing.T, c *container.Client, address string) {
+func replaced(t *testing.T, a *mediatest.Azurite, c *container.Client, address string) {
 	t.Helper()
 	ctx := context.Background()
-	src, err := azblob.New(azblob.Options{Container: address, Account: account, Key: key})
+	src, err := azblob.New(azblob.Options{Container: address, Account: a.Account, Key: a.Key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,5 +86,49 @@ func refused(t *testing.T, address, token string) {
 		if _, err := azblob.New(azblob.Options{Container: address}); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", address, err)
 		}
+	}
+}
+
+// A blob is there as a whole after Commit, and not at all before.
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	a := mediatest.StartAzurite(t)
+	_, address, token := a.Container(t, "store", sas.ContainerPermissions{Read: true, List: true, Write: true, Create: true})
+	src, err := azblob.New(azblob.Options{Container: address, SAS: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16+3)
+	up := src.Create(t.Context(), "dir/a.bak")
+	for p := want; len(p) > 0; {
+		n := min(len(p), 700_001)
+		if _, err := up.Write(p[:n]); err != nil {
+			t.Fatal(err)
+		}
+		p = p[n:]
+	}
+	if _, err := src.Open(t.Context(), "dir/a.bak"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before Commit the blob gave %v", err)
+	}
+	if err := up.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	up.Abort()
+	f, err := src.Open(t.Context(), "dir/a.bak")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got := make([]byte, f.Size())
+	if _, err := f.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes are not those written: %v", len(got), err)
+	}
+	gone := src.Create(t.Context(), "b.bak")
+	if _, err := gone.Write(want); err != nil {
+		t.Fatal(err)
+	}
+	gone.Abort()
+	if _, err := src.Open(t.Context(), "b.bak"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Abort the blob gave %v", err)
 	}
 }
