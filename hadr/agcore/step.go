@@ -61,7 +61,10 @@ func (l *Link) rebase(now time.Time) {
 
 // start begins: side 2 dials, unless the copy is broken.
 func (l *Link) start(now time.Time) []Action {
-	out := l.recall()
+	var out []Action
+	if l.change.work == WorkNone { // else the peers met before the start, and it is being done
+		out = l.recall()
+	}
 	if !l.opts.Dials || l.state.Broken != nil {
 		return out
 	}
@@ -208,6 +211,9 @@ func (l *Link) flow(now time.Time, e Event) []Action {
 	switch e.Kind {
 	case SeedStarted:
 		l.seeding, l.flowing = true, false
+		if l.Copy() && (l.opts.Dials || l.state.Reseed) {
+			l.mine = Standing{} // it is replaced where it lies
+		}
 		if l.state.Seeded {
 			l.state.Seeded = false
 			return []Action{{Kind: Persist}}
