@@ -121,3 +121,64 @@ func TestFailoverByStatement(t *testing.T) {
 	}
 	refused(t, p.m, 3906, insert)
 }
+
+// A failover waits for a transaction that is open, but not for ever: then it is rolled back, as by ROLLBACK IMMEDIATE. Who
+// only reads stays connected.
+func TestFailoverEndsOpenTransactions(t *testing.T) {
+	t.Parallel()
+	p := startPair(t)
+	idle, reader := logIn(t, p.source), logIn(t, p.source)
+	must(t, reader, "USE sales; BEGIN TRAN; SELECT COUNT(*) FROM dbo.t")
+	must(t, idle, "USE sales; BEGIN TRAN; INSERT INTO dbo.t(v) VALUES(N'open')")
+	must(t, p.s, "ALTER AVAILABILITY GROUP DAG_sales FAILOVER")
+	if got := query(t, idle, "COMMIT"); !strings.Contains(got, "596") && !strings.Contains(got, "ended") {
+		t.Errorf("the session whose transaction was rolled back hears\n%s", got)
+	}
+	must(t, reader, "SELECT COUNT(*) FROM dbo.t; COMMIT")
+	refused(t, reader, 3906, "INSERT INTO dbo.t(v) VALUES(N'no')")
+	if got := must(t, p.m, "SELECT COUNT(*) AS n FROM dbo.t WHERE v = N'open'"); got != "n\n  0\n" {
+		t.Errorf("the row of the open transaction: %s", got)
+	}
+}
+
+func TestForcedFailoverByStatement(t *testing.T) {
+	t.Parallel()
+	p := startPair(t)
+	refused(t, p.s, 41122, "ALTER AVAILABILITY GROUP DAG_sales FORCE_FAILOVER_ALLOW_DATA_LOSS")
+	refused(t, p.s, 19512, "ALTER AVAILABILITY GROUP AG_sales SET (ROLE = SECONDARY)")
+	refused(t, p.s, 47122, "ALTER AVAILABILITY GROUP AG_sales FAILOVER")
+	refused(t, p.s, 15151, "ALTER AVAILABILITY GROUP nothing FAILOVER")
+	must(t, p.m, "ALTER AVAILABILITY GROUP DAG_sales FORCE_FAILOVER_ALLOW_DATA_LOSS")
+	must(t, p.m, "INSERT INTO dbo.t(v) VALUES(N'new')")
+	soon(t, "the old primary is outlived", func() bool {
+		return strings.Contains(query(t, p.s, "INSERT INTO dbo.t(v) VALUES(N'old')"), "Msg 58012,")
+	})
+	shows(t, p.s, roles, "PRIMARY NOT_HEALTHY")
+	got := must(t, p.s, "ALTER AVAILABILITY GROUP DAG_sales SET (ROLE = SECONDARY)")
+	if !strings.Contains(got, "message 58015") {
+		t.Errorf("the statement tells\n%s", got)
+	}
+	p.settle(t)
+	shows(t, p.s, "SELECT COUNT(*) AS n FROM dbo.t WHERE v = N'new'", "  1")
+	must(t, p.m, "ALTER AVAILABILITY GROUP DAG_sales FAILOVER")
+	must(t, p.s, "INSERT INTO dbo.t(v) VALUES(N'back')")
+
+	// Dropped on both sides each has a database of its own.
+	must(t, p.m, "DROP AVAILABILITY GROUP DAG_sales")
+	must(t, p.m, "INSERT INTO dbo.t(v) VALUES(N'mine')")
+	must(t, p.s, "DROP AVAILABILITY GROUP DAG_sales; DROP AVAILABILITY GROUP AG_sales; INSERT INTO dbo.t(v) VALUES(N'yours')")
+}
+
+// The link is dropped while the managed instance is the primary.
+func TestDropAfterFailover(t *testing.T) {
+	t.Parallel()
+	p := startPair(t)
+	must(t, p.s, "ALTER AVAILABILITY GROUP DAG_sales FAILOVER")
+	p.settle(t)
+	must(t, p.m, "DROP AVAILABILITY GROUP DAG_sales; INSERT INTO dbo.t(v) VALUES(N'mine')")
+	refused(t, p.s, 3906, "INSERT INTO dbo.t(v) VALUES(N'yours')")
+	must(t, p.s, "DROP AVAILABILITY GROUP DAG_sales; INSERT INTO dbo.t(v) VALUES(N'yours')")
+	if got := must(t, p.s, "SELECT COUNT(*) AS n FROM dbo.t"); got != "n\n  2\n" {
+		t.Errorf("rows on the SQL Server: %s", got)
+	}
+}
