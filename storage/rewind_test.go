@@ -374,3 +374,26 @@ func seedDuring(t *testing.T, source *storage.DB, o storage.Options, rnd *rand.R
 		}
 	})
 }
+
+// TestVerifyDuringRewind has a database rewound while it is verified: nobody is told of damage that there is not.
+func TestVerifyDuringRewind(t *testing.T) {
+	t.Parallel()
+	db := create(t, rewindOptions(fsx.NewMem()))
+	exec(t, db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", "CREATE INDEX i ON t(b)")
+	exec(t, db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3000) INSERT INTO t(b) SELECT randomblob(4000) FROM n")
+	to := now(t, db)
+	exec(t, db, "UPDATE t SET b = randomblob(4000)")
+	rewound := false
+	r, err := db.Verify(t.Context(), func(uint32, uint32) {
+		if !rewound {
+			rewound = true
+			if err := db.Rewind(t.Context(), to.at); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if !rewound || !errors.Is(err, storage.ErrRewound) || len(r.Bad) > 0 {
+		t.Errorf("%d bad pages, %v", len(r.Bad), err)
+	}
+	sameMoment(t, "after it", db, to)
+}

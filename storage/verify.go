@@ -7,6 +7,7 @@ import (
 
 	"linkspan/lsn"
 	"linkspan/pagelog"
+	"linkspan/sqlerr"
 	"linkspan/storage/logvfs"
 )
 
@@ -51,6 +52,7 @@ func (db *DB) Verify(ctx context.Context, progress func(done, total uint32)) (Re
 	if err := db.Checkpoint(ctx); err != nil {
 		return r, err
 	}
+	generation := db.marks.generation()
 	v := db.pin(false)
 	defer db.vers.unpin(v)
 	r.LSN, r.Pages, r.ExpectedDigest = v.LSN, v.Pages, v.Digest
@@ -62,6 +64,12 @@ func (db *DB) Verify(ctx context.Context, progress func(done, total uint32)) (Re
 			progress(no, v.Pages)
 		}
 		db.verifyPage(v, no, &r)
+		if v.Gone() { // what was read may be of something else
+			if db.marks.generation() != generation {
+				return r, db.wrap("verify", ErrRewound)
+			}
+			return r, db.wrap("verify", sqlerr.New(3966))
+		}
 	}
 	r.Ended = db.o.Clock.Now()
 	db.verifiedMu.Lock()
