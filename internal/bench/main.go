@@ -64,7 +64,11 @@ func run(ctx context.Context) error {
 	short := flag.Bool("short", false, "a short outage, fewer failovers and smaller databases, to see that everything runs")
 	folder := flag.String("write-log", "", "write log into the folder of a database and wait to be killed, for restart_ms_1gib_log")
 	size := flag.Int64("log-bytes", 1<<30, "how many bytes -write-log writes")
+	lines := flag.String("table", "", "print the lines of an earlier run, a `file`, as a table and measure nothing")
 	flag.Parse()
+	if *lines != "" {
+		return printTable(os.Stdout, *lines)
+	}
 	if *folder != "" {
 		return writeLog(ctx, *folder, *size)
 	}
