@@ -21,6 +21,7 @@ and back while clients write. Takes less than a minute.`,
 			return demo.Run(c.Context(), o)
 		},
 	}
+	c.Flags().StringVar(&o.From, "from", "", "a backup file (.bak) to restore and link in place of the sample database, SQL Server's own or one of ours")
 	c.Flags().BoolVar(&o.Keep, "keep", false, "keep the sandbox's files")
 	c.Flags().BoolVar(&verbose, "verbose", false, "show the servers' log")
 	return c

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ import (
 
 // Options say how the tour runs.
 type Options struct {
+	// From is a backup file to restore and link in place of the sample database, SQL Server's own or ours; "" for the
+	// sample.
+	From string
 	// Dir holds the sandbox; "" means a temporary folder that is removed unless Keep.
 	Dir  string
 	Keep bool
@@ -43,32 +47,25 @@ type tour struct {
 	Options
 	began          time.Time
 	sandbox        *daemon.Sandbox
+	database       string // what is linked
 	ready          daemon.SandboxReady
 	source, target *sqlclient.Client // both in the database, but the target's in master
 }
 
 // Run takes the tour. An error says which step failed; everything that was started is stopped again.
 func Run(ctx context.Context, o Options) (err error) {
-	t := &tour{Options: o, began: clock.System.Now()}
+	t := &tour{Options: o, began: clock.System.Now(), database: database}
 	if t.Dir == "" {
 		if t.Dir, err = os.MkdirTemp("", "linkspan-demo-"); err != nil {
 			return err
 		}
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	for _, step := range []struct {
-		title string
-		run   func(context.Context) error
-	}{
-		{"start the sandbox: sqlserver1, the managed instance sqlmi1, its ARM endpoint", t.start},
-		{"make the sample database " + database + " on sqlserver1", t.makeDatabase},
-		{"link it to sqlmi1 by the T-SQL and REST calls a DBA would make", t.link},
-		{fmt.Sprintf("load sqlserver1 (%d transactions, %d a second) and watch the copy on sqlmi1", loadTransactions, loadRate), t.load},
-		{"try to write to the copy", t.writeToCopy},
-		{"compare both sides: each computes the digest from its own pages", t.prove},
-		{"flip one byte in a clone of a database's files, and check the clone", t.flip},
-		{fmt.Sprintf("move the primary to sqlmi1 and back by planned failovers, while %d clients write", turnWriters), t.failover},
-	} {
+	steps := t.steps()
+	if o.From != "" {
+		steps = t.stepsFrom()
+	}
+	for _, step := range steps {
 		t.say("%s", step.title)
 		start := clock.System.Now()
 		if err := step.run(ctx); err != nil {
@@ -78,6 +75,26 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	t.say("everything shown worked as it should")
 	return nil
+}
+
+// step is one part of the tour.
+type step struct {
+	title string
+	run   func(context.Context) error
+}
+
+// steps are those with the sample database.
+func (t *tour) steps() []step {
+	return []step{
+		{"start the sandbox: sqlserver1, the managed instance sqlmi1, its ARM endpoint", t.start},
+		{"make the sample database " + database + " on sqlserver1", t.makeDatabase},
+		{"link it to sqlmi1 by the T-SQL and REST calls a DBA would make", t.link},
+		{fmt.Sprintf("load sqlserver1 (%d transactions, %d a second) and watch the copy on sqlmi1", loadTransactions, loadRate), t.load},
+		{"try to write to the copy", t.writeToCopy},
+		{"compare both sides: each computes the digest from its own pages", t.prove},
+		{"flip one byte in a clone of a database's files, and check the clone", t.flip},
+		{fmt.Sprintf("move the primary to sqlmi1 and back by planned failovers, while %d clients write", turnWriters), t.failover},
+	}
 }
 
 // say begins a step, tell adds a line to it.
@@ -242,7 +259,7 @@ credentials: %s
 links:
   - database: %s
 `, r.Source.Address, r.Source.Port, r.ARM.CA, r.Source.MirroringPort, r.ARM.Subscription, r.ARM.ResourceGroup, r.Target.Name, r.ARM.URL, r.ARM.CA,
-		r.Target.MirroringPort, r.Target.Address, r.Target.Port, r.Target.FQDN, r.ARM.CA, r.Credentials, database)
+		r.Target.MirroringPort, r.Target.Address, r.Target.Port, r.Target.FQDN, r.ARM.CA, r.Credentials, strconv.Quote(t.database))
 }
 
 // longHex is a literal that nobody reads, such as a certificate.
