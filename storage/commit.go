@@ -127,11 +127,10 @@ func (db *DB) logFailed(err error) error {
 func (db *DB) appended(v *logvfs.Version) {
 	durable := db.o.NoSync
 	db.marks.append(v, durable, durable && db.alone() || sabotage.EarlyPublish)
+	db.noteChanged(int64(v.Dirty()) * PageSize)
+	db.mem.crowded()
 	if db.checkpointDue() {
-		select {
-		case db.ckptWant <- struct{}{}:
-		default:
-		}
+		db.wantCheckpoint()
 	}
 }
 
