@@ -44,7 +44,8 @@ func TestForcedFailoverLeavesAFile(t *testing.T) {
 		t.Fatalf("force: %d %s %s", code, out, errOut)
 	}
 	r.must(target, "INSERT db1.dbo.t VALUES (4, N'new')")
-	if code, out, _ := r.run("status", "--database", "db1"); code != 1 || !strings.Contains(out, "both sides are primary") || !strings.Contains(out, "SET (ROLE = SECONDARY)") {
+	r.poll(source, "SELECT COUNT(*) FROM sys.dm_linkspan_links WHERE outdated_by_epoch IS NOT NULL", "[[1]]")
+	if code, out, _ := r.run("status", "--database", "db1"); code != 1 || !strings.Contains(out, "LinkFailoverError") || !strings.Contains(out, "58016: Both sides") || !strings.Contains(out, "both sides are primary") || !strings.Contains(out, "SET (ROLE = SECONDARY)") {
 		t.Errorf("status of the split: %d %s", code, out)
 	}
 	if code, _, errOut := r.run("failover", "--database", "db1", "--to", "source"); code != 3 || !strings.Contains(errOut, "split brain") {

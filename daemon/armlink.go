@@ -33,7 +33,7 @@ func armRoles(l hadr.LinkStatus) (mine, theirs string) {
 	if l.Role != agcore.Primary {
 		return armtypes.Secondary, armtypes.Primary
 	}
-	if l.Standing.Outdated != 0 || l.LastError.Number == errBothPrimary {
+	if l.Standing.Outdated != 0 || l.Split.Number != 0 {
 		return armtypes.Primary, armtypes.Primary
 	}
 	return armtypes.Primary, armtypes.Secondary
@@ -41,10 +41,9 @@ func armRoles(l hadr.LinkStatus) (mine, theirs string) {
 
 // Numbers of what stands after a failover that needs a decision.
 const (
-	errUndecided   = 58011
-	errOutlived    = 58012
-	errBothPrimary = 58016
-	errNoPrimary   = 58017
+	errUndecided = 58011
+	errOutlived  = 58012
+	errNoPrimary = 58017
 )
 
 // armTrouble is the message of a link whose roles need a decision, or nil: its text names the command that decides.
@@ -53,9 +52,11 @@ func armTrouble(l hadr.LinkStatus) *sqlerr.Error {
 	case l.FailoverPhase != "":
 	case l.Role == agcore.Primary && l.Standing.Outdated != 0:
 		return sqlerr.New(errOutlived, l.Spec.Database, l.Spec.Name, l.Standing.Outdated)
+	case l.Split.Number != 0:
+		return sqlerr.Raise(l.Split.Number, 16, 1, l.Split.Text)
 	case l.Standing.Fenced() && !l.Connected:
 		return sqlerr.New(errUndecided, l.Spec.Database, l.Spec.Name, l.Standing.Last.Epoch)
-	case n == errBothPrimary, n == errNoPrimary:
+	case n == errNoPrimary:
 		return sqlerr.Raise(n, 16, 1, l.LastError.Text)
 	}
 	return nil

@@ -228,6 +228,8 @@ type LinkStatus struct {
 	// Standing is how the database stands here, FailoverPhase what a change of roles is at, "" for none.
 	Standing      agcore.Standing
 	FailoverPhase string
+	// Split is set while both sides are primary and this one outlived the other (58016), as far as they told each other.
+	Split agcore.Fault
 	// Pause is how long no writer was let in at the last failover, as this side saw it; 0: there was none since the start.
 	Pause time.Duration
 	// Failovers and Digests count since the start: changes of this database's role, and digests of the other side's that

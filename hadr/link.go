@@ -84,6 +84,7 @@ type snapshot struct {
 	standing  agcore.Standing
 	sync      agcore.SyncState
 	connected bool
+	split     agcore.Fault
 	fault     agcore.Fault
 	faultAt   time.Time
 	state     agcore.LinkState
@@ -256,7 +257,7 @@ func (l *link) anew() {
 var errStore = errors.New("the state of the link cannot be stored")
 
 func (l *link) publish() {
-	s := &snapshot{phase: l.core.Phase(), sync: l.core.Sync(), role: l.core.Role(), work: l.core.Work(), standing: l.core.Standing(), connected: l.core.Connected(), state: l.core.State()}
+	s := &snapshot{phase: l.core.Phase(), sync: l.core.Sync(), role: l.core.Role(), work: l.core.Work(), standing: l.core.Standing(), connected: l.core.Connected(), split: l.core.Split(), state: l.core.State()}
 	s.fault, s.faultAt = l.core.LastFault()
 	l.snap.Store(s)
 }

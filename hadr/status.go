@@ -55,7 +55,7 @@ func (s *LinkStatus) LossMessage() *sqlerr.Error {
 func (l *link) status() LinkStatus {
 	s := l.snap.Load()
 	st := LinkStatus{Spec: l.spec, Phase: s.phase, Role: s.role, Connected: s.connected, Sync: s.sync, LastError: s.fault, LastErrorAt: s.faultAt,
-		Standing: s.standing, FailoverPhase: s.work.String(), Pause: time.Duration(l.pause.Load()), Loss: s.state.Loss,
+		Standing: s.standing, FailoverPhase: s.work.String(), Split: s.split, Pause: time.Duration(l.pause.Load()), Loss: s.state.Loss,
 		Failovers: l.failovers.Load(), Digests: l.digests.Load()}
 	if st.Role == agcore.Resolving { // there is no database yet
 		st.Role = map[bool]agcore.Role{false: agcore.Primary, true: agcore.Secondary}[l.dials]

@@ -49,6 +49,15 @@ type change struct {
 // Work tells what change of roles is under way.
 func (l *Link) Work() Work { return l.change.work }
 
+// Split is what to say where both sides are primary, as far as they told each other on this connection, and this one
+// outlived the other; the zero Fault otherwise.
+func (l *Link) Split() Fault {
+	if l.connected && l.met && Resolve(l.mine, l.theirs) == Ahead {
+		return l.split()
+	}
+	return Fault{}
+}
+
 // failover takes the events of a change of roles.
 func (l *Link) failover(now time.Time, e Event) []Action {
 	switch e.Kind {
