@@ -31,8 +31,8 @@ const (
 
 // Rewind takes every record after to back, which MUST be the LSN of a commit or control record, or the zero LSN is
 // refused: the log is cut there, and the database is a replica of the record's epoch afterwards. It is durable when it
-// returns; a crash leaves the database as it was, or is finished by the next Open. ErrLogGone when the log does not reach
-// back; ErrGap when no commit ends at to; ErrDamaged when the pages would not come out with the digest of that record. In
+// returns; a crash leaves the database as it was, or is finished by the next Open. ErrLogGone when the log does not hold
+// the record to (nor does a seeded copy that of the LSN which its log begins after); ErrGap when no commit ends at to; ErrDamaged when the pages would not come out with the digest of that record. In
 // these cases nothing has changed. Every connection that is open, every log reader and seed source fails with ErrRewound
 // from then on; commits that were taken back and are waited for, too.
 func (db *DB) Rewind(ctx context.Context, to lsn.LSN) error {
