@@ -230,10 +230,21 @@ func (c *clients) check(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	v := history.Check(c.ops, time.Minute)
-	if v.Linearizable {
-		return
+	byKey := map[int][]history.Op{}
+	for _, o := range c.ops {
+		byKey[o.Key] = append(byKey[o.Key], o)
 	}
-	page := filepath.Join(os.TempDir(), "linkspan-history.html")
-	t.Errorf("the registers are not linearizable (unknown: %v); %s shows the history: %v", v.Unknown, page, v.Draw(page))
+	undecided := 0
+	for key, ops := range byKey {
+		v := history.Check(ops, 10*time.Second)
+		if v.Unknown { // many lost operations in one register
+			undecided++
+		} else if !v.Linearizable {
+			page := filepath.Join(os.TempDir(), "linkspan-history.html")
+			t.Errorf("register %d is not linearizable; %s shows its history (%v)", key, page, v.Draw(page))
+		}
+	}
+	if undecided > len(byKey)/10 {
+		t.Errorf("of %d registers %d could not be decided in time", len(byKey), undecided)
+	}
 }
