@@ -25,7 +25,10 @@ var errPower = errors.New("power was lost")
 // dieAfter has the node lose its power at the count-th change from now on.
 func (n *node) dieAfter(count int, seed uint64) *power {
 	p := &power{n: n, left: count, seed: seed}
-	n.power, n.docs.power = p, p
+	n.power = p
+	n.docs.mu.Lock()
+	n.docs.power = p
+	n.docs.mu.Unlock()
 	n.disk.SetHook(func(fsx.Op) error { return p.step() })
 	return p
 }

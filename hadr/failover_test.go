@@ -181,7 +181,8 @@ func TestForcedFailoverAndTheWayBack(t *testing.T) {
 	introduce(t, s, m, targetFQDN)
 	s.create("sales", 20)
 	group(t, s, "sales")
-	w := newWire(t, s.address)
+	at := s.address()
+	w := newWire(t, func() string { return at })
 	if err := m.JoinLink(t.Context(), spec("sales", w.url())); err != nil {
 		t.Fatal(err)
 	}

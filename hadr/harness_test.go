@@ -42,6 +42,13 @@ type documents struct {
 	power *power
 }
 
+// source is the power, or nil.
+func (d *documents) source() *power {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.power
+}
+
 // clone is a copy of what is stored.
 func (d *documents) clone() *documents {
 	d.mu.Lock()
@@ -60,8 +67,8 @@ func (d *documents) Load(_ context.Context, kind string) (map[string][]byte, err
 }
 
 func (d *documents) Put(_ context.Context, kind, name string, doc []byte) error {
-	if d.power != nil {
-		if err := d.power.step(); err != nil {
+	if p := d.source(); p != nil {
+		if err := p.step(); err != nil {
 			return err
 		}
 	}
@@ -524,6 +531,8 @@ type wire struct {
 	conns map[net.Conn]bool
 	// closed tells that nothing gets through.
 	closed atomic.Bool
+	// frozen tells that what comes waits.
+	frozen atomic.Bool
 	wg     sync.WaitGroup
 }
 
@@ -554,6 +563,27 @@ func (w *wire) down() { w.closed.Store(true); w.cut() }
 
 func (w *wire) up() { w.closed.Store(false) }
 
+// freeze lets nothing through from now on, and cuts nothing.
+func (w *wire) freeze() { w.frozen.Store(true) }
+
+func (w *wire) thaw() { w.frozen.Store(false) }
+
+// pipe is one direction of a connection over a wire.
+type pipe struct {
+	net.Conn
+	w *wire
+}
+
+func (h *pipe) Write(b []byte) (int, error) {
+	for h.w.frozen.Load() {
+		<-time.After(time.Millisecond)
+		if h.w.ctx.Err() != nil {
+			return 0, h.w.ctx.Err()
+		}
+	}
+	return h.Conn.Write(b)
+}
+
 func (w *wire) carry(c net.Conn) {
 	defer c.Close()
 	if w.closed.Load() {
@@ -568,8 +598,8 @@ func (w *wire) carry(c net.Conn) {
 	w.conns[c], w.conns[o] = true, true
 	w.mu.Unlock()
 	done := make(chan struct{})
-	go func() { io.Copy(o, c); o.Close(); close(done) }()
-	io.Copy(c, o)
+	go func() { io.Copy(&pipe{o, w}, c); o.Close(); close(done) }()
+	io.Copy(&pipe{c, w}, o)
 	c.Close()
 	<-done
 }

@@ -63,7 +63,7 @@ func (l *link) standingOf(ctx context.Context, db *storage.DB) *agcore.Standing 
 			s.Last, s.LastAt = last, at.LSN
 		}
 	}
-	state := l.core.State()
+	state := l.snap.Load().state // the loop's own may be changing
 	s.Refused, s.Outdated, s.Suspended = state.Refused, state.Outdated, state.Suspended && state.Reason != agcore.SuspendPartner
 	if g != nil {
 		s.Synchronous, _ = modesOf(g)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"linkspan/hadr"
 	"linkspan/hadr/agcore"
 )
 
@@ -80,12 +79,37 @@ func TestALostSynchronousCopy(t *testing.T) {
 	wantNumber(t, "async while one is required", s.AlterGroup(t.Context(), agcore.Change{Name: "DAG_sales", ModifyMembers: []agcore.MemberSpec{{Name: "sqlmi1", Mode: new(agcore.Asynchronous)}}}), 19530)
 }
 
-// A synchronous copy that hangs is given up after the session timeout.
+// A synchronous copy that hangs holds commits up until its session times out.
 func TestASynchronousCopyThatHangs(t *testing.T) {
 	t.Parallel()
-	s, m := linkedPair(t, 20)
-	setMode(t, s, agcore.Synchronous)
+	s, m := source(t, nil), target(t)
+	introduce(t, s, m, targetFQDN)
+	s.create("sales", 20)
+	group(t, s, "sales")
+	at := s.address()
+	w := newWire(t, func() string { return at })
+	if err := m.JoinLink(t.Context(), spec("sales", w.url())); err != nil {
+		t.Fatal(err)
+	}
+	flows(t, s, m)
+	const seconds = 5
+	err := s.AlterGroup(t.Context(), agcore.Change{Name: "DAG_sales", ModifyMembers: []agcore.MemberSpec{
+		{Name: "AG_sales", Mode: new(agcore.Synchronous), SessionTimeout: new(seconds)}, {Name: "sqlmi1", Mode: new(agcore.Synchronous), SessionTimeout: new(seconds)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "synchronized", inSync(s, agcore.Synchronized))
-	_ = m
-	_ = hadr.FailoverTimeout
+	w.freeze()
+	began := time.Now()
+	s.exec("sales", "INSERT INTO t_1(v) VALUES('held up')")
+	if took := time.Since(began); took < seconds*time.Second/2 {
+		t.Errorf("the commit was acknowledged after %v without its copy", took)
+	}
+	if st, _ := s.Link("DAG_sales"); st.LastError.Number != 35206 {
+		t.Errorf("the link's last error is %+v", st.LastError)
+	}
+	w.thaw()
+	w.cut()
+	eventually(t, "synchronized again", inSync(s, agcore.Synchronized))
+	caughtUp(t, s, m, "sales")
 }
