@@ -22,6 +22,7 @@ type databaseRow struct {
 	own            bool
 	end, committed lsn.LSN
 	truncation     lsn.LSN
+	recovery       lsn.LSN
 	sendQueue      int64 // bytes; negative: does not apply
 	lag            int64 // seconds; negative: does not apply
 }
@@ -78,14 +79,25 @@ func (m *Manager) fillDatabase(ctx context.Context, r *databaseRow) {
 	case r.r.Local && copyHere:
 		r.own, r.sync = true, l.snap.Load().sync
 		r.hardenedLSN, r.redoneLSN = db.Hardened(), db.Published()
+		r.receivedLSN = lsn.Latest(r.receivedLSN, r.hardenedLSN)
 		r.end, r.committed, r.sentLSN, r.sentAt = db.Appended(), db.Published(), lsn.Zero, time.Time{}
+		r.commitTime = db.Stats().CommitTime
 		r.lag = r.moved.lag(m.now())
 		if !r.g.Distributed && r.sync == agcore.Synchronizing {
 			r.sync = agcore.Synchronized // our own group has this one copy
 		}
 	case r.r.Local:
 		r.own, r.sync, r.moved = true, agcore.Synchronized, moved{}
-		r.end, r.committed = db.Appended(), db.Published()
+		r.end, r.committed, r.commitTime = db.Appended(), db.Published(), db.Stats().CommitTime
+		if l != nil {
+			s := l.snap.Load()
+			if h := s.standing.History(); s.standing.Open() && len(h) > 1 {
+				r.recovery = h[len(h)-1].After
+			}
+			if s.state.Outdated != 0 {
+				r.sync = agcore.NotSynchronizing // another primary was opened beside this one
+			}
+		}
 		if r.r.Mode == agcore.Synchronous {
 			r.hardenedLSN = db.Hardened()
 		}
@@ -169,7 +181,7 @@ func (m *Manager) databasePositions() []field[databaseRow] {
 		})
 	}
 	return one(
-		position("recovery_lsn", func(*r) lsn.LSN { return lsn.Zero }),
+		position("recovery_lsn", func(r *r) lsn.LSN { return r.recovery }),
 		position("truncation_lsn", func(r *r) lsn.LSN { return r.truncation }),
 		position("last_sent_lsn", func(r *r) lsn.LSN { return r.sentLSN }),
 		when("last_sent_time", func(r *r) time.Time { return r.sentAt }),
