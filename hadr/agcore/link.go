@@ -17,8 +17,6 @@ type LinkOptions struct {
 	// Side is ours; zero means 2 where Dials is set and 1 otherwise. Dials: this side makes the connections.
 	Side  Side
 	Dials bool
-	// Target is Dials, as it was named.
-	Target bool
 	// Classic: a distributed group of two SQL Servers. SET (ROLE = SECONDARY) closes its primary, and the other side opens
 	// by FORCE_FAILOVER_ALLOW_DATA_LOSS alone.
 	Classic bool
@@ -70,7 +68,6 @@ type Link struct {
 
 // NewLink makes the machine from what was stored of it.
 func NewLink(o LinkOptions, s LinkState) *Link {
-	o.Dials = o.Dials || o.Target
 	if o.Side == 0 {
 		o.Side = Side1
 		if o.Dials {

@@ -51,8 +51,8 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// TestSimulationNeverTwoWritable is the test that must fail where the fence is taken away: planned failovers alone, and
-// never are both sides writable.
+// TestSimulationNeverTwoWritable is the test that must fail where the fence is taken away (sabotage_nofence): an old
+// primary that opens again without asking is found in the first world with a failover.
 func TestSimulationNeverTwoWritable(t *testing.T) {
 	t.Parallel()
 	hold(t, 500, 20)
