@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"linkspan/internal/clock"
@@ -47,7 +48,7 @@ type bench struct {
 func (b *bench) wants(names ...string) bool { return slices.ContainsFunc(names, b.only.MatchString) }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -105,6 +106,8 @@ func run(ctx context.Context) error {
 		{[]string{"sandbox_ready_ms"}, b.ready},
 		{[]string{"restart_ms_1gib_log"}, b.restart},
 		{[]string{"rss_mib_4gib_db"}, b.memory},
+		{[]string{"backup_MBps", "restore_MBps", "tds_insert_16_during_backup"}, b.takeAndRestore},
+		{[]string{"import_rows_per_s"}, b.importRate},
 		{[]string{"bak_verify_MBps", "bak_export_MBps", "bak_decompress_MBps", "bak_headers_per_s", "chain_plan_ms_100k_sets"}, b.backups},
 	} {
 		if b.wants(group.names...) {
