@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -18,6 +17,16 @@ import (
 
 	"linkspan/internal/clock"
 )
+
+// AzuriteTB is the part of testing.TB that the emulator needs.
+type AzuriteTB interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(f func())
+	Context() context.Context
+	TempDir() string
+}
 
 // Azurite is a running emulator of Azure's blob storage.
 type Azurite struct {
@@ -32,7 +41,7 @@ const (
 )
 
 // StartAzurite runs the emulator until the end of the test, which fails when it is not installed.
-func StartAzurite(t testing.TB) *Azurite {
+func StartAzurite(t AzuriteTB) *Azurite {
 	t.Helper()
 	c := exec.CommandContext(context.WithoutCancel(t.Context()), azuriteProgram(t), "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence",
 		"--skipApiVersionCheck", "--disableTelemetry")
@@ -74,7 +83,7 @@ func StartAzurite(t testing.TB) *Azurite {
 }
 
 // azuriteProgram finds the program below the module's folder.
-func azuriteProgram(t testing.TB) string {
+func azuriteProgram(t AzuriteTB) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	for err == nil {
@@ -98,7 +107,7 @@ func azuriteProgram(t testing.TB) string {
 }
 
 // Container makes a container and a shared access signature for it, without a leading question mark.
-func (a *Azurite) Container(t testing.TB, name string, p sas.ContainerPermissions) (client *container.Client, address, signature string) {
+func (a *Azurite) Container(t AzuriteTB, name string, p sas.ContainerPermissions) (client *container.Client, address, signature string) {
 	t.Helper()
 	address = a.Address + "/" + name
 	cred, err := blob.NewSharedKeyCredential(a.Account, a.Key)
