@@ -23,7 +23,7 @@ func writable(t *testing.T, nodes ...*node) (out []*node) {
 // are back, one does, without a decision; and no acknowledged row is missing.
 func TestPowerIsLostAtEachStepOfAFailover(t *testing.T) {
 	t.Parallel()
-	for _, victim := range []string{"old primary", "new primary"} {
+	for _, victim := range []string{"old primary", "new primary", "both"} {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()
 			s, m := linkedPair(t, 5)
@@ -35,11 +35,11 @@ func TestPowerIsLostAtEachStepOfAFailover(t *testing.T) {
 				key := fmt.Sprintf("row %d", step)
 				from.exec("sales", "INSERT INTO t_1(v) VALUES('"+key+"')")
 				acked[key] = true
-				n := from
-				if victim == "new primary" {
-					n = to
+				victims := map[string][]*node{"old primary": {from}, "new primary": {to}, "both": {from, to}}[victim]
+				var p *power
+				for _, n := range victims {
+					p = n.dieAfter(step, uint64(step))
 				}
-				p := n.dieAfter(step, uint64(step))
 				failed, answered := make(chan error, 1), false
 				go func() { failed <- from.Failover(t.Context(), "DAG_sales") }()
 				select {
@@ -56,7 +56,12 @@ func TestPowerIsLostAtEachStepOfAFailover(t *testing.T) {
 				if got := writable(t, s, m); len(got) > 1 {
 					t.Fatalf("step %d: both sides take rows", step)
 				}
-				n.recover()
+				for _, n := range victims {
+					n.crash()
+				}
+				for _, n := range victims {
+					n.recover()
+				}
 				eventually(t, fmt.Sprintf("step %d: one side takes rows", step), func() bool { return len(writable(t, s, m)) == 1 })
 				flows(t, s, m)
 				from = writable(t, s, m)[0]
