@@ -18,6 +18,8 @@ import (
 
 	mssql "github.com/microsoft/go-mssqldb"
 	"github.com/microsoft/go-mssqldb/msdsn"
+
+	"linkspan/internal/clock"
 )
 
 // Login is where and as whom a client connects.
@@ -79,7 +81,7 @@ func OpenSQL(l Login, database string) (*sql.DB, error) {
 		return nil, err
 	}
 	if l.Moved != 0 && c.TLSConfig != nil {
-		c.TLSConfig.Time = func() time.Time { return time.Now().Add(l.Moved) }
+		c.TLSConfig.Time = func() time.Time { return clock.System.Now().Add(l.Moved) }
 	}
 	return sql.OpenDB(mssql.NewConnectorConfig(c)), nil
 }
