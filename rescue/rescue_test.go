@@ -262,19 +262,21 @@ func TestTypes(t *testing.T) {
 		"text": "'t'", "ntext": "N'n'", "binary(4)": "0x01", "varbinary(max)": "0x00FF", "image": "0x", "uniqueidentifier": "'6F9619FF-8B86-D011-B42D-00C04FC964FF'",
 		"xml": "N'<a b=\"1\"/>'",
 	}
+	r := newRig(t)
+	var setup, tail strings.Builder
+	tables := map[string]string{}
 	for name, value := range types {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			r.fork("CREATE TABLE t (id int PRIMARY KEY, v "+name+" NULL); CREATE TABLE h (v "+name+" NULL); INSERT t VALUES (1, NULL), (2, "+value+"), (3, "+value+"); INSERT h VALUES ("+value+")",
-				"UPDATE t SET v = "+value+" WHERE id = 1; UPDATE t SET v = NULL WHERE id = 2; DELETE t WHERE id = 3; INSERT t VALUES (4, "+value+"); DELETE h; INSERT h VALUES (NULL), ("+value+"), ("+value+")")
-			_, data := r.save()
-			r.script("base", r.sql(data, rescue.Filter{}))
-			r.same(map[string]string{"t": "id"})
-			if s, _ := r.save(); len(s.Tables) > 0 {
-				t.Errorf("after the script there is still %s", s)
-			}
-		})
+		n := len(tables)
+		fmt.Fprintf(&setup, "CREATE TABLE t%d (id int PRIMARY KEY, v %s NULL); CREATE TABLE h%[1]d (v %[2]s NULL); INSERT t%[1]d VALUES (1, NULL), (2, %[3]s), (3, %[3]s); INSERT h%[1]d VALUES (%[3]s)\n", n, name, value)
+		fmt.Fprintf(&tail, "UPDATE t%d SET v = %s WHERE id = 1; UPDATE t%[1]d SET v = NULL WHERE id = 2; DELETE t%[1]d WHERE id = 3; INSERT t%[1]d VALUES (4, %[2]s); DELETE h%[1]d; INSERT h%[1]d VALUES (NULL), (%[2]s), (%[2]s)\n", n, value)
+		tables[fmt.Sprintf("t%d", n)] = "id"
+	}
+	r.fork(setup.String(), tail.String())
+	_, data := r.save()
+	r.script("base", r.sql(data, rescue.Filter{}))
+	r.same(tables)
+	if s, _ := r.save(); len(s.Tables) > 0 {
+		t.Errorf("after the script there is still %s: %+v", s, s.Tables)
 	}
 }
 
