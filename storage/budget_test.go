@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -210,11 +211,14 @@ func TestLogForLinks(t *testing.T) {
 			o, told := options(fs), new(events)
 			o.Dir, o.SegmentBytes, o.CheckpointBytes, o.Event = "/"+name, 64<<10, 256<<10, told.add
 			set(fs, &o)
-			start := lsn.Max
-			o.Retain = func() lsn.LSN { return start }
+			var wanted atomic.Pointer[lsn.LSN]
+			none := lsn.Max
+			wanted.Store(&none)
+			o.Retain = func() lsn.LSN { return *wanted.Load() }
 			db := create(t, o)
 			exec(t, db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)")
-			start = db.Hardened()
+			start := db.Hardened()
+			wanted.Store(&start)
 			r, err := db.LogReader(start)
 			if err != nil {
 				t.Fatal(err)
@@ -242,10 +246,13 @@ func TestLogForLinks(t *testing.T) {
 				t.Errorf("who was reading it gets %v", err)
 			}
 			exec(t, db, "INSERT INTO t(b) VALUES (1)")
-			start = db.Hardened() // the copy was seeded anew
+			again := db.Hardened() // the copy was seeded anew
+			wanted.Store(&again)
 			exec(t, db, "INSERT INTO t(b) VALUES (1)")
-			if _, err := db.LogReader(start); err != nil {
+			if r, err := db.LogReader(again); err != nil {
 				t.Errorf("log for the new copy: %v", err)
+			} else {
+				r.Close()
 			}
 		})
 	}
@@ -256,10 +263,19 @@ func TestLogBackupDuringSeeding(t *testing.T) {
 	t.Parallel()
 	o := options(fsx.NewMem())
 	o.SegmentBytes = 64 << 10
-	var source *storage.DB
-	var backedUp lsn.LSN
-	o.LogBackup = func() lsn.LSN { return backedUp }
-	source = create(t, o)
+	var backedUp atomic.Pointer[lsn.LSN]
+	o.LogBackup = func() lsn.LSN { return *backedUp.Load() }
+	backedUp.Store(&lsn.LSN{})
+	source := create(t, o)
+	backUp := func() {
+		t.Helper()
+		checkpoints(t, source)
+		at := source.Hardened()
+		backedUp.Store(&at)
+		if err := source.TrimLog(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	exec(t, source, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", fmt.Sprintf(fillRows, 50))
 	ro := options(fsx.NewMem())
 	ro.Dir = "/copy"
@@ -268,20 +284,12 @@ func TestLogBackupDuringSeeding(t *testing.T) {
 			return // the source must not grow for ever
 		}
 		exec(t, source, "INSERT INTO t(b) VALUES (randomblob(30000))")
-		checkpoints(t, source)
-		backedUp = source.Hardened()
-		if err := source.TrimLog(); err != nil {
-			t.Fatal(err)
-		}
+		backUp()
 	})
 	t.Cleanup(func() { closeDB(t, replica) })
 	catchUp(t, source, replica, big)
 	sameDigest(t, source, replica)
-	checkpoints(t, source)
-	backedUp = source.Hardened()
-	if err := source.TrimLog(); err != nil {
-		t.Fatal(err)
-	}
+	backUp()
 	if s := source.Stats(); s.Segments > 2 || s.LogReuse == storage.ReuseAvailabilityReplica {
 		t.Errorf("after the seeding %d segments are kept for %s", s.Segments, s.LogReuse)
 	}

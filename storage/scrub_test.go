@@ -26,7 +26,9 @@ func scrubbed(t *testing.T, rate int64) (*storage.DB, storage.Options, *events) 
 	other := reopen(t, co)
 	told := new(events)
 	o.ScrubBytes, o.CacheBytes, o.Event = rate, 1, told.add
-	o.FetchPage = func(ctx context.Context, no uint32, want storage.Digest) ([]byte, error) { return other.PageWithHash(ctx, no, want) }
+	o.FetchPage = func(ctx context.Context, no uint32, want storage.Digest) ([]byte, error) {
+		return other.PageWithHash(ctx, no, want)
+	}
 	return reopen(t, o), o, told
 }
 
@@ -69,7 +71,9 @@ func TestScrubWithoutCopy(t *testing.T) {
 	}
 	closeDB(t, db)
 	flip(t, o.FS, dir+"/pages.data", 40*storage.PageSize+77)
-	o.FetchPage = func(context.Context, uint32, storage.Digest) ([]byte, error) { return nil, errors.New("nobody is there") }
+	o.FetchPage = func(context.Context, uint32, storage.Digest) ([]byte, error) {
+		return nil, errors.New("nobody is there")
+	}
 	o.ScrubInterval = time.Nanosecond
 	db = reopen(t, o)
 	eventually(t, func() bool { return db.Scrub().LastBad == 1 })
