@@ -20,8 +20,6 @@ import (
 	"github.com/microsoft/go-mssqldb/msdsn"
 
 	"linkspan/internal/clock"
-
-	"linkspan/internal/clock"
 )
 
 // Login is where and as whom a client connects.
