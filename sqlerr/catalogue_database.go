@@ -40,7 +40,7 @@ var databaseMessages = map[int32]entry{
 	58021: {10, "The transaction log of database '%s' is kept for a link that is behind: %d MB of %d MB (%s). When that is used up the log is let go, and the copy has to be seeded again by difference. Bring the copy back, or raise linkLogRetentionMB or free disk space."},
 	58022: {16, "The transaction log of database '%s' that was kept for links (%d MB) was let go, because of %s. What a copy needs from before LSN %s it does not get any more: it is seeded again by difference."},
 	58023: {10, "Page (1:%d) of database '%s' was repaired from %s: its content has the hash that was written."},
-	58024: {16, "Page (1:%d) of database '%s' could not be repaired: %s."},
+	58024: {16, "Page (1:%d) of database '%s' could not be repaired: %s"},
 	58025: {10, "%d pages of database '%s' were read again from the disk, as of LSN %s."},
 	58026: {10, "Damaged pages of database '%s' are repaired from the other copy of the database where a link has one: see msdb.dbo.suspect_pages and sys.dm_linkspan_scrub. REPAIR options do not exist; fail over to the other copy or restore a backup."},
 	58027: {16, "The pages of database '%s' are whole, but their digest is %s instead of %s: a page that belongs to it is missing or was exchanged."},
