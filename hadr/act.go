@@ -65,43 +65,34 @@ func (l *link) fenceDB(a agcore.Action) {
 const rollbackAfter = 5 * time.Second
 
 func (l *link) fence(ctx context.Context, db *storage.DB, r *agcore.RoleRecord, by time.Time) error {
-	patience := rollbackAfter
+	left := FailoverTimeout
 	if !by.IsZero() {
-		left := by.Sub(l.m.now())
-		if left <= 0 {
-			return context.DeadlineExceeded
-		}
-		late, stop := l.m.opts.Clock.After(left)
-		defer stop()
-		var cancel context.CancelCauseFunc
-		ctx, cancel = context.WithCancelCause(ctx)
-		defer cancel(nil)
-		ended := make(chan struct{})
-		defer close(ended)
-		go func() {
-			select {
-			case <-late:
-				cancel(context.DeadlineExceeded)
-			case <-ended:
-			}
-		}()
-		patience = min(patience, left/2)
+		left = max(0, by.Sub(l.m.now()))
 	}
-	impatient, stop := l.m.opts.Clock.After(patience)
-	defer stop()
+	late, stopLate := l.m.opts.Clock.After(left)
+	defer stopLate()
+	impatient, stopImpatient := l.m.opts.Clock.After(min(rollbackAfter, left/2))
+	defer stopImpatient()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	fenced := make(chan error, 1)
 	go func() {
 		_, err := db.Fence(ctx, agcore.ControlRole, r.Encode())
 		fenced <- err
 	}()
-	select {
-	case err := <-fenced:
-		return err
-	case <-impatient:
+	for {
+		select {
+		case err := <-fenced:
+			return err
+		case <-impatient:
+			l.m.opts.Log.Warn("transactions are rolled back for a failover", "link", l.name, "database", l.database)
+			l.m.opts.Databases.EndWriters(l.database)
+			impatient = nil
+		case <-late:
+			cancel(sqlerr.New(47514, l.name, "the transactions that are open did not end in time"))
+			late = nil
+		}
 	}
-	l.m.opts.Log.Warn("transactions are rolled back for a failover", "link", l.name, "database", l.database)
-	l.m.opts.Databases.EndWriters(l.database)
-	return <-fenced
 }
 
 // openDB makes the database the primary of the record's epoch. What is done already is not done again.

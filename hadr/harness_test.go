@@ -5,10 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"maps"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -33,60 +30,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var loopback = netip.MustParseAddr("127.0.0.1")
-
-// documents are a store that outlives restarts.
-type documents struct {
-	mu sync.Mutex
-	m  map[string]map[string][]byte
-	// power, when set, may be lost: then nothing is stored any more.
-	power *power
-}
-
-// source is the power, or nil.
-func (d *documents) source() *power {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.power
-}
-
-// clone is a copy of what is stored.
-func (d *documents) clone() *documents {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	c := &documents{m: map[string]map[string][]byte{}}
-	for kind, docs := range d.m {
-		c.m[kind] = maps.Clone(docs)
-	}
-	return c
-}
-
-func (d *documents) Load(_ context.Context, kind string) (map[string][]byte, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return maps.Clone(d.m[kind]), nil
-}
-
-func (d *documents) Put(_ context.Context, kind, name string, doc []byte) error {
-	if p := d.source(); p != nil {
-		if err := p.step(); err != nil {
-			return err
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.m[kind] == nil {
-		d.m[kind] = map[string][]byte{}
-	}
-	d.m[kind][name] = doc
-	return nil
-}
-
-func (d *documents) Delete(_ context.Context, kind, name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.m[kind], name)
-	return nil
-}
 
 // database is an entry of a node's registry; dir and restoring outlive restarts.
 type database struct {
@@ -519,98 +462,6 @@ func caughtUp(t *testing.T, s, m *node, name string) {
 	got, digest := m.db(name).Digest()
 	if got == at && digest != want {
 		t.Fatalf("digests at %v differ: %x and %x", at, want, digest)
-	}
-}
-
-// wire is a TCP proxy that can be cut.
-type wire struct {
-	ctx   context.Context
-	l     net.Listener
-	to    func() string
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-	// closed tells that nothing gets through.
-	closed atomic.Bool
-	// frozen tells that what comes waits.
-	frozen atomic.Bool
-	wg     sync.WaitGroup
-}
-
-func newWire(t *testing.T, to func() string) *wire {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &wire{ctx: t.Context(), l: l, to: to, conns: map[net.Conn]bool{}}
-	w.wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			w.wg.Go(func() { w.carry(c) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); w.cut(); w.wg.Wait() })
-	return w
-}
-
-func (w *wire) url() string { return "TCP://" + w.l.Addr().String() }
-
-// down cuts every connection and lets none come about until up.
-func (w *wire) down() { w.closed.Store(true); w.cut() }
-
-func (w *wire) up() { w.closed.Store(false) }
-
-// freeze lets nothing through from now on, and cuts nothing.
-func (w *wire) freeze() { w.frozen.Store(true) }
-
-func (w *wire) thaw() { w.frozen.Store(false) }
-
-// pipe is one direction of a connection over a wire.
-type pipe struct {
-	net.Conn
-	w *wire
-}
-
-func (h *pipe) Write(b []byte) (int, error) {
-	for h.w.frozen.Load() {
-		<-time.After(time.Millisecond)
-		if h.w.ctx.Err() != nil {
-			return 0, h.w.ctx.Err()
-		}
-	}
-	return h.Conn.Write(b)
-}
-
-func (w *wire) carry(c net.Conn) {
-	defer c.Close()
-	if w.closed.Load() {
-		return
-	}
-	o, err := new(net.Dialer).DialContext(w.ctx, "tcp", w.to())
-	if err != nil {
-		return
-	}
-	defer o.Close()
-	w.mu.Lock()
-	w.conns[c], w.conns[o] = true, true
-	w.mu.Unlock()
-	done := make(chan struct{})
-	go func() { io.Copy(&pipe{o, w}, c); o.Close(); close(done) }()
-	io.Copy(&pipe{c, w}, o)
-	c.Close()
-	<-done
-}
-
-// cut closes every connection.
-func (w *wire) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for c := range w.conns {
-		c.Close()
-		delete(w.conns, c)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"linkspan/lsn"
 	"linkspan/rel"
 	"linkspan/sqltype"
+	"linkspan/storage"
 )
 
 // databaseRow is one copy of a database as one side sees it.
@@ -87,20 +88,7 @@ func (m *Manager) fillDatabase(ctx context.Context, r *databaseRow) {
 			r.sync = agcore.Synchronized // our own group has this one copy
 		}
 	case r.r.Local:
-		r.own, r.sync, r.moved = true, agcore.Synchronized, moved{}
-		r.end, r.committed, r.commitTime = db.Appended(), db.Published(), db.Stats().CommitTime
-		if l != nil {
-			s := l.snap.Load()
-			if h := s.standing.History(); s.standing.Open() && len(h) > 1 {
-				r.recovery = h[len(h)-1].After
-			}
-			if s.state.Outdated != 0 {
-				r.sync = agcore.NotSynchronizing // another primary was opened beside this one
-			}
-		}
-		if r.r.Mode == agcore.Synchronous {
-			r.hardenedLSN = db.Hardened()
-		}
+		r.fillPrimary(l, db)
 	case l != nil:
 		r.sync = l.snap.Load().sync
 		r.end, r.committed = r.receivedLSN, r.redoneLSN
@@ -108,6 +96,25 @@ func (m *Manager) fillDatabase(ctx context.Context, r *databaseRow) {
 		average := st.LogSize / int64(max(1, st.Segments))
 		r.sendQueue = bytesBetween(r.hardenedLSN, db.Hardened(), average)
 		r.lag = lagOf(r.commitTime, r.redoneLSN.Less(db.Published()), m.now())
+	}
+}
+
+// fillPrimary is the row of this instance's own primary copy.
+func (r *databaseRow) fillPrimary(l *link, db *storage.DB) {
+	r.own, r.sync, r.moved = true, agcore.Synchronized, moved{}
+	r.end, r.committed, r.commitTime = db.Appended(), db.Published(), db.Stats().CommitTime
+	if r.r.Mode == agcore.Synchronous {
+		r.hardenedLSN = db.Hardened()
+	}
+	if l == nil {
+		return
+	}
+	s := l.snap.Load()
+	if h := s.standing.History(); s.standing.Open() && len(h) > 1 {
+		r.recovery = h[len(h)-1].After
+	}
+	if s.state.Outdated != 0 {
+		r.sync = agcore.NotSynchronizing // another primary was opened beside this one
 	}
 }
 
