@@ -99,31 +99,15 @@ const (
 	rowSize     = 4 + lsnSize + 16
 )
 
-// appendPages appends the pages of c whose numbers are listed; nil lists all.
-func appendPages(b []byte, c *storage.Chunk, only []int) []byte {
-	le := binary.LittleEndian
-	b = c.LSN.AppendTo(b)
-	b = le.AppendUint32(b, c.Size)
-	b = append(b, c.Digest[:]...)
-	if only == nil {
-		b = le.AppendUint32(b, uint32(len(c.LSNs)))
-		for i := range c.LSNs {
-			b = appendRow(b, c, i)
-		}
-		return append(b, c.Pages...)
-	}
-	b = le.AppendUint32(b, uint32(len(only)))
-	for _, i := range only {
-		b = appendRow(b, c, i)
-	}
-	for _, i := range only {
-		b = append(b, c.Pages[i*storage.PageSize:(i+1)*storage.PageSize]...)
-	}
-	return b
+// appendPagesPrefix appends what lies before the rows of c's pages.
+func appendPagesPrefix(b []byte, c *storage.Chunk) []byte {
+	b = appendPagesEnd(b, c)
+	return binary.LittleEndian.AppendUint32(b, uint32(len(c.LSNs)))
 }
 
-func appendRow(b []byte, c *storage.Chunk, i int) []byte {
-	b = binary.LittleEndian.AppendUint32(b, c.First+uint32(i))
+// appendRow appends the row of the chunk's page i, whose number is no.
+func appendRow(b []byte, c *storage.Chunk, i int, no uint32) []byte {
+	b = binary.LittleEndian.AppendUint32(b, no)
 	b = c.LSNs[i].AppendTo(b)
 	return append(b, c.Hashes[i][:]...)
 }

@@ -33,6 +33,7 @@ func RestoreDifferential(ctx context.Context, o storage.Options, old *storage.DB
 	if err != nil {
 		return nil, nil, fmt.Errorf("restore: %w", err)
 	}
+	defer r.readAhead()()
 	m := &merge{t: t, src: src, at: h.LogFrom, next: 1, out: &Restored{}, progress: progress}
 	end, err := m.run(ctx, r)
 	if err != nil {

@@ -20,6 +20,8 @@ type Reader struct {
 	log     bool // the pages are over
 	done    bool
 	buf     []byte
+	// ahead reads while the caller works on a frame; nil: Next reads by itself.
+	ahead *framesAhead
 }
 
 // Frame is what Next gives: exactly one field is set.
@@ -60,6 +62,14 @@ func (r *Reader) Start() *Start { return &r.start }
 
 // Next gives the next frame, and io.EOF after End. A set that ends without its End gives io.ErrUnexpectedEOF.
 func (r *Reader) Next() (Frame, error) {
+	if r.ahead != nil {
+		return r.ahead.next()
+	}
+	return r.read()
+}
+
+// read reads the next frame into buf.
+func (r *Reader) read() (Frame, error) {
 	if r.done {
 		return Frame{}, io.EOF
 	}

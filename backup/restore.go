@@ -33,6 +33,7 @@ func RestoreFull(ctx context.Context, o storage.Options, r *Reader, progress fun
 	if err != nil {
 		return nil, nil, fmt.Errorf("restore: %w", err)
 	}
+	defer r.readAhead()()
 	out := &Restored{}
 	end, err := fill(ctx, t, r, out, progress)
 	if err != nil {
@@ -105,6 +106,7 @@ func RestoreLog(ctx context.Context, db *storage.DB, r *Reader, stop Stop) (*Res
 	case out.At.Less(r.start.Header.LogFrom):
 		return nil, fmt.Errorf("restore log: %w: it begins after %s, the database ends at %s", storage.ErrGap, r.start.Header.LogFrom, out.At)
 	}
+	defer r.readAhead()()
 	for {
 		f, err := r.Next()
 		if err != nil {

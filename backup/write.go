@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"linkspan/bak"
+	"linkspan/internal/clock"
 	"linkspan/lsn"
 	"linkspan/storage"
 )
@@ -26,6 +27,8 @@ type Target struct {
 	Set bak.GUID
 	// Progress, when set, is told the pages (of a log backup: bytes) done and to do. Total may grow.
 	Progress func(done, total int64)
+	// Clock waits for the pauses that writers beside the backup are given; nil means the system's.
+	Clock clock.Clock
 }
 
 // Result is what was written.
@@ -39,19 +42,30 @@ const logBatch = 2 << 20
 
 // frames numbers the frames of one set and deals them to the stripes.
 type frames struct {
-	t   *Target
-	n   uint64
-	buf []byte
+	t    *Target
+	n    uint64
+	buf  []byte
+	pace *pace
+}
+
+func newFrames(db *storage.DB, t *Target) *frames {
+	return &frames{t: t, pace: newPace(t.Clock, func() int64 { return db.Stats().Commits })}
 }
 
 func (f *frames) put(t frameType, log bool, body func([]byte) []byte) error {
-	f.buf = sealFrame(body(beginFrame(f.buf)), t, f.n, f.t.Set)
+	f.buf = body(beginFrame(f.buf))
+	return f.send(t, log, f.buf)
+}
+
+// send writes a frame whose body is there, and seals it before. b must have room for the padding.
+func (f *frames) send(t frameType, log bool, b []byte) error {
+	b = sealFrame(b, t, f.n, f.t.Set)
 	stripe := int(f.n % uint64(f.t.Stripes))
 	f.n++
 	if log {
-		return f.t.Sink.Log(stripe, f.buf)
+		return f.t.Sink.Log(stripe, b)
 	}
-	return f.t.Sink.Data(stripe, f.buf)
+	return f.t.Sink.Data(stripe, b)
 }
 
 func (f *frames) progress(done, total int64) {
@@ -77,7 +91,7 @@ func writePages(ctx context.Context, db *storage.DB, t Target, kind bak.Type, ba
 	}
 	defer src.Close()
 	r := &Result{Start: Start{Kind: kind, Header: src.Header(), Base: base}}
-	f := &frames{t: &t}
+	f := newFrames(db, &t)
 	if err := f.put(frameStart, false, func(b []byte) []byte { return appendStart(b, &r.Start) }); err != nil {
 		return nil, err
 	}
@@ -99,47 +113,49 @@ func writePages(ctx context.Context, db *storage.DB, t Target, kind bak.Type, ba
 
 // pages writes every page, or those changed after the base, and returns the empty chunk at the end.
 func (f *frames) pages(ctx context.Context, src *storage.SeedSource, r *Result) (*storage.Chunk, error) {
-	for next := uint32(1); ; {
-		c, err := src.ReadChunk(ctx, next, ChunkPages)
-		if err != nil {
-			return nil, fmt.Errorf("back up pages from %d: %w", next, err)
+	a := newReadAhead(ctx, src)
+	defer a.stop()
+	for {
+		run := <-a.ready
+		c := &run.chunk
+		switch {
+		case run.err != nil:
+			return nil, fmt.Errorf("back up pages from %d: %w", c.First, run.err)
+		case len(c.LSNs) == 0:
+			return c, nil
 		}
-		if len(c.LSNs) == 0 {
-			return &c, nil
+		start := f.pace.clock.Now()
+		done := int64(c.First) + int64(len(c.LSNs)) - 1
+		if err := f.run(run, r); err != nil {
+			return nil, err
 		}
-		next += uint32(len(c.LSNs))
-		var only []int
-		n := len(c.LSNs)
-		if r.Start.Kind == bak.Differential {
-			only = changed(&c, r.Start.Base)
-			n = len(only)
+		took := run.took + f.pace.clock.Now().Sub(start)
+		size := int64(c.Size)
+		a.free <- run
+		f.progress(done, size)
+		if err := f.pace.after(ctx, took); err != nil {
+			return nil, err
 		}
-		if n > 0 {
-			if err := f.put(framePages, false, func(b []byte) []byte { return appendPages(b, &c, only) }); err != nil {
-				return nil, err
-			}
-		}
-		r.End.Pages += uint64(n)
-		f.progress(int64(next-1), int64(c.Size))
 	}
 }
 
-// changed lists the places of the chunk's pages whose last change is after base; never nil.
-func changed(c *storage.Chunk, base lsn.LSN) []int {
-	only := []int{}
-	for i, at := range c.LSNs {
-		if base.Less(at) {
-			only = append(only, i)
+// run writes a run of pages.
+func (f *frames) run(run *run, r *Result) error {
+	var numbers []uint32
+	if r.Start.Kind == bak.Differential {
+		if numbers = run.keepChanged(r.Start.Base); len(numbers) == 0 {
+			return nil
 		}
 	}
-	return only
+	r.End.Pages += uint64(len(run.chunk.LSNs))
+	return f.send(framePages, false, run.frame(numbers))
 }
 
 // WriteLog writes the log after one LSN up to another, both of which Hardened once returned. storage.ErrLogGone: the
 // beginning is not held any more.
 func WriteLog(ctx context.Context, db *storage.DB, after, upTo lsn.LSN, t Target) (*Result, error) {
 	r := &Result{Start: Start{Kind: bak.Log, Header: storage.SeedHeader{ID: db.ID(), Epoch: db.Epoch(), LogFrom: after}}}
-	f := &frames{t: &t}
+	f := newFrames(db, &t)
 	if err := f.put(frameStart, true, func(b []byte) []byte { return appendStart(b, &r.Start) }); err != nil {
 		return nil, err
 	}
@@ -163,6 +179,7 @@ func (f *frames) log(ctx context.Context, db *storage.DB, after, upTo lsn.LSN, r
 	}
 	defer lr.Close()
 	for after.Less(upTo) {
+		start := f.pace.clock.Now()
 		b, err := lr.Next(ctx, logBatch)
 		if err != nil {
 			return fmt.Errorf("back up log after %v: %w", after, err)
@@ -183,6 +200,9 @@ func (f *frames) log(ctx context.Context, db *storage.DB, after, upTo lsn.LSN, r
 		r.End.LogBytes += uint64(len(records))
 		if r.Start.Kind == bak.Log {
 			f.progress(int64(r.End.LogBytes), 0)
+		}
+		if err := f.pace.after(ctx, f.pace.clock.Now().Sub(start)); err != nil {
+			return err
 		}
 	}
 	return nil

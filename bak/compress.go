@@ -14,6 +14,8 @@ type Compressor struct {
 	off int64
 	enc xpressEncoder
 	buf []byte
+	// block is room to put a block together.
+	block []byte
 }
 
 // NewCompressor begins a container on w.

@@ -181,18 +181,28 @@ func (s *stripe) header(typ string, attributes uint32, n int, unicode bool) []by
 // finish sets the length and the checksum of the header b, writes it and then the streams that fill makes in buf,
 // padded with SPAD to a whole unit.
 func (s *stripe) finish(b []byte, streams func()) error {
+	s.open(b)
+	if streams != nil {
+		streams()
+	}
+	s.pad(0)
+	return s.flush()
+}
+
+// open begins buf with the header b.
+func (s *stripe) open(b []byte) {
 	for len(b)%4 != 0 {
 		b = append(b, 0)
 	}
 	binary.LittleEndian.PutUint16(b[8:], uint16(len(b)))
 	binary.LittleEndian.PutUint16(b[50:], headerSum(b[:50]))
 	s.buf = append(s.buf[:0], b...)
-	if streams != nil {
-		streams()
-	}
-	end := s.off - s.base + int64(len(s.buf)) + streamHeader
+}
+
+// pad ends buf, beside which more bytes are written, with SPAD up to a whole unit.
+func (s *stripe) pad(more int) {
+	end := s.off - s.base + int64(len(s.buf)+more) + streamHeader
 	s.stream(streamPad, 0, make([]byte, (writeUnit-end%writeUnit)%writeUnit))
-	return s.flush()
 }
 
 func (s *stripe) flush() error {

@@ -130,7 +130,7 @@ func encodeSFGI(f *File) []byte {
 	return b
 }
 
-// payload writes a data or log block with one stream, whose payload begins on a sector border.
+// payload writes a data or log block with one stream, whose payload begins on a sector border. p is not copied.
 func (s *stripe) payload(block, stream string, p []byte, sum bool) error {
 	b := s.header(block, 0, 60, false)
 	b[58] = 1
@@ -141,18 +141,19 @@ func (s *stripe) payload(block, stream string, p []byte, sum bool) error {
 	if sum {
 		attributes |= sumFollows
 	}
-	return s.finish(b, func() {
-		at := s.off + int64(len(s.buf)) + 2*streamHeader + payloadSkew
-		s.stream("APAD", streamAligned, make([]byte, (sectorSize-at%sectorSize)%sectorSize))
-		s.streamHead(stream, attributes, int64(len(p))+payloadSkew)
-		s.buf = append(s.buf, 0, 0)
-		s.buf = append(s.buf, p...)
-		if sum {
-			var c Sum
-			c.Write(p)
-			s.stream(streamSum, 0, binary.LittleEndian.AppendUint32(nil, c.C))
-		}
-	})
+	s.open(b)
+	at := s.off + int64(len(s.buf)) + 2*streamHeader + payloadSkew
+	s.stream("APAD", streamAligned, make([]byte, (sectorSize-at%sectorSize)%sectorSize))
+	s.streamHead(stream, attributes, int64(len(p))+payloadSkew)
+	s.buf = append(s.buf, 0, 0)
+	before := len(s.buf)
+	if sum {
+		var c Sum
+		c.Write(p)
+		s.stream(streamSum, 0, binary.LittleEndian.AppendUint32(nil, c.C))
+	}
+	s.pad(len(p))
+	return s.flushAround(before, p)
 }
 
 // setEnd writes an ESET block.

@@ -111,7 +111,15 @@ type fileWriter struct {
 	// at is where an appended file ended before.
 	at   int64
 	over bool
+	// unsynced are the bytes written since the last sync began; behind is the result of the one that runs, nil when none
+	// does.
+	unsynced int64
+	behind   chan error
 }
+
+// syncStep is how much is written before it is synced, while the next as much is written: a file system that has to
+// write gigabytes at the end lets everybody's syncs wait meanwhile, those of the databases' logs too.
+const syncStep = 16 << 20
 
 func (d *Devices) createFile(n Name) (Writer, error) {
 	root, name, err := d.locate(n)
@@ -159,12 +167,40 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	if err != nil {
 		return k, cannotWrite(w.n, err)
 	}
+	if w.unsynced += int64(k); w.unsynced >= syncStep {
+		return k, w.syncBehind()
+	}
 	return k, nil
+}
+
+// syncBehind begins to sync what was written, once the sync before is done.
+func (w *fileWriter) syncBehind() error {
+	if err := w.caughtUp(); err != nil {
+		return cannotWrite(w.n, err)
+	}
+	w.unsynced = 0
+	done := make(chan error, 1)
+	w.behind = done
+	go func() { done <- w.f.Sync() }() // waited for by caughtUp
+	return nil
+}
+
+// caughtUp waits for the sync that runs.
+func (w *fileWriter) caughtUp() error {
+	if w.behind == nil {
+		return nil
+	}
+	err := <-w.behind
+	w.behind = nil
+	return err
 }
 
 // Finish implements Writer.
 func (w *fileWriter) Finish() error {
-	err := w.f.Sync()
+	err := w.caughtUp()
+	if err == nil {
+		err = w.f.Sync()
+	}
 	if err != nil {
 		return errors.Join(cannotWrite(w.n, err), w.Abandon())
 	}
@@ -187,6 +223,7 @@ func (w *fileWriter) Abandon() error {
 		return nil
 	}
 	w.over = true
+	_ = w.caughtUp() // what it synced is thrown away
 	var err error
 	if w.temp == "" {
 		err = errors.Join(w.f.Truncate(w.at), w.f.Sync(), w.f.Close())

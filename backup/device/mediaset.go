@@ -37,10 +37,42 @@ func (d *Devices) OpenSet(ctx context.Context, names []Name) (*MediaSet, error) 
 	}
 	m := &MediaSet{}
 	for _, n := range names {
-		if err := m.add(ctx, d, n); err != nil {
+		f, err := d.Open(ctx, n)
+		if err == nil {
+			err = m.add(n, f)
+		}
+		if err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
 	}
+	return m.inOrder()
+}
+
+// Opened is a file that is open already, under the name that messages give it.
+type Opened struct {
+	Name string
+	File media.File
+}
+
+// ReadSet is OpenSet of files that are open already. The set closes them; when ReadSet fails they are closed.
+func ReadSet(files []Opened) (*MediaSet, error) {
+	if len(files) == 0 || len(files) > maxDevices {
+		return nil, sqlerr.New(3205, maxDevices)
+	}
+	m := &MediaSet{}
+	for i, f := range files {
+		if err := m.add(Name{Disk, f.Name}, f.File); err != nil {
+			for _, rest := range files[i+1:] {
+				err = errors.Join(err, rest.File.Close())
+			}
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	return m.inOrder()
+}
+
+// inOrder sorts the stripes and makes sure that they are of one media set.
+func (m *MediaSet) inOrder() (*MediaSet, error) {
 	slices.SortStableFunc(m.Stripes, func(a, b Stripe) int { return cmp.Compare(a.Media.Family.Sequence, b.Media.Family.Sequence) })
 	for _, s := range m.Stripes[1:] {
 		if s.Media.Family.MediaSet != m.Stripes[0].Media.Family.MediaSet {
@@ -50,11 +82,9 @@ func (d *Devices) OpenSet(ctx context.Context, names []Name) (*MediaSet, error) 
 	return m, nil
 }
 
-func (m *MediaSet) add(ctx context.Context, d *Devices, n Name) error {
-	f, err := d.Open(ctx, n)
-	if err != nil {
-		return err
-	}
+// add reads a file's headers; it closes the file when it fails.
+func (m *MediaSet) add(n Name, f media.File) error {
+	var err error
 	s := Stripe{Name: n, file: f}
 	if f.Size() == 0 {
 		return errors.Join(sqlerr.New(3254, n.shown()), f.Close())
