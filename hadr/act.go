@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"linkspan/hadr/agcore"
+	"linkspan/internal/startstop"
 	"linkspan/lsn"
 	"linkspan/sqlerr"
 	"linkspan/storage"
@@ -76,10 +77,12 @@ func (l *link) fence(ctx context.Context, db *storage.DB, r *agcore.RoleRecord, 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	fenced := make(chan error, 1)
-	go func() {
+	work := startstop.New(ctx)
+	defer work.Stop()
+	work.Go(func(ctx context.Context) {
 		_, err := db.Fence(ctx, agcore.ControlRole, r.Encode())
 		fenced <- err
-	}()
+	})
 	for {
 		select {
 		case err := <-fenced:
