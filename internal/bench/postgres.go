@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -25,7 +24,7 @@ const postgresBin = "/usr/lib/postgresql/15/bin"
 // cluster is a PostgreSQL primary and its standbys in one folder, who let nobody in but with a certificate over TLS.
 type cluster struct {
 	dir string
-	as  *syscall.Credential // nil: as who runs this
+	as  account
 }
 
 // node is one PostgreSQL server.
@@ -46,35 +45,14 @@ func (b *bench) newCluster() (*cluster, error) {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return nil, err
 	}
-	if os.Getuid() == 0 {
-		if err := c.leaveRoot(b.dir); err != nil {
-			return nil, err
-		}
+	var err error
+	if c.as, err = newAccount(); err != nil {
+		return nil, err
 	}
-	return c, peerCertificates(c.dir, c.own)
-}
-
-// leaveRoot picks the account that the servers run under, and lets it into the folder.
-func (c *cluster) leaveRoot(parent string) error {
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		return err
+	if err := errors.Join(os.Chmod(b.dir, 0o711), c.as.own(c.dir)); err != nil {
+		return nil, err
 	}
-	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-	if err := errors.Join(err1, err2, os.Chmod(parent, 0o711)); err != nil {
-		return err
-	}
-	c.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	return c.own(c.dir)
-}
-
-// own gives a file to the servers' account.
-func (c *cluster) own(name string) error {
-	if c.as == nil {
-		return nil
-	}
-	return os.Chown(name, int(c.as.Uid), int(c.as.Gid))
+	return c, peerCertificates(c.dir, c.as.own)
 }
 
 // command is one of PostgreSQL's programs, run as the servers' account. It ends with this process.
@@ -82,7 +60,7 @@ func (c *cluster) command(ctx context.Context, program string, args ...string) *
 	cmd := exec.CommandContext(ctx, filepath.Join(postgresBin, program), args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "HOME="+c.dir, "LC_ALL=C", "TZ=UTC")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as, Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	c.as.use(cmd)
 	return cmd
 }
 
@@ -210,7 +188,7 @@ func (n *node) follow(ctx context.Context, primary *node) error {
 	auto := filepath.Join(n.dir(), "postgresql.auto.conf")
 	err := os.WriteFile(auto, fmt.Appendf(nil, "primary_conninfo = '%s'\n", info), 0o600)
 	signal := filepath.Join(n.dir(), "standby.signal")
-	err = errors.Join(err, n.c.own(auto), os.WriteFile(signal, nil, 0o600), n.c.own(signal))
+	err = errors.Join(err, n.c.as.own(auto), os.WriteFile(signal, nil, 0o600), n.c.as.own(signal))
 	if err != nil {
 		return err
 	}
