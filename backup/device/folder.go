@@ -15,7 +15,7 @@ import (
 // folders in it. Links are passed over. text is absolute, or below the first folder. 3201 when it is none of these.
 func (d *Devices) Folder(text string) (media.Source, error) {
 	n := Name{Disk, text}
-	outer, name, err := d.locate(Name{Disk, filepath.Join(text, "x")})
+	outer, name, err := d.locate(Name{Disk, filepath.Join(text, ".none")})
 	if err != nil {
 		return nil, err
 	}
