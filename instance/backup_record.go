@@ -127,7 +127,7 @@ func (t *taking) tail(ctx context.Context, out sqlapi.ResultSink) error {
 	if _, _, _, joined := t.in.hadr.Member(t.doc.Name); joined {
 		return sqlerr.New(3104, t.doc.Name)
 	}
-	open, err := t.d.seize(t.caller, t.b.verb)
+	open, err := t.d.seizeBut(t.caller, t.b.verb, bak.Log)
 	if err != nil {
 		return err
 	}
@@ -163,15 +163,24 @@ func (t *taking) demote(ctx context.Context) error {
 	return t.d.close()
 }
 
-// seize takes a database for one statement alone: nobody is in it, and nobody enters until the function returned is
-// called. Errors: 3101, 3102.
-func (d *Database) seize(c exec.Caller, verb string) (func(), error) {
+// seize takes a database for one statement alone: nobody is in it or backs it up, and nobody enters until the function
+// returned is called. Errors: 3101, 3102.
+func (d *Database) seize(c exec.Caller, verb string) (func(), error) { return d.seizeBut(c, verb, 0) }
+
+// seizeBut is seize for a backup of a kind, whose own job is the only one there may be.
+func (d *Database) seizeBut(c exec.Caller, verb string, own bak.Type) (func(), error) {
+	let, ok := d.keepBackups(own)
+	if !ok {
+		return nil, sqlerr.New(3101)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.in.fold(c.Database) == d.in.fold(d.doc.Name) && d.users > 0:
+		let()
 		return nil, sqlerr.New(3102, verb, d.doc.Name)
 	case d.users > 0 || d.dropped:
+		let()
 		return nil, sqlerr.New(3101)
 	}
 	d.dropped = true
@@ -179,7 +188,31 @@ func (d *Database) seize(c exec.Caller, verb string) (func(), error) {
 		d.mu.Lock()
 		d.dropped = false
 		d.mu.Unlock()
+		let()
 	}, nil
+}
+
+// keepBackups keeps every backup off the database but one of the kind own, which runs already. A backup that ended after
+// the database was replaced would write its description over that of the new one.
+func (d *Database) keepBackups(own bak.Type) (let func(), ok bool) {
+	var held []func()
+	let = func() {
+		for _, f := range held {
+			f()
+		}
+	}
+	for _, kind := range []bak.Type{bak.Full, bak.Log} {
+		if kind == own {
+			continue
+		}
+		release, err := d.startJob(kind)
+		if err != nil {
+			let()
+			return nil, false
+		}
+		held = append(held, release)
+	}
+	return let, true
 }
 
 // lsnOf reads an LSN that we wrote; "" is zero.

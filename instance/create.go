@@ -74,13 +74,21 @@ func (in *Instance) newDatabaseLocked(name, collation string) (databaseDoc, erro
 		}
 		id = max(id, d.ID()+1)
 	}
+	for taken := range in.promised {
+		id = max(id, taken+1)
+	}
 	doc := databaseDoc{ID: id, Name: name, Created: in.opts.Clock.Now().UTC(), Collation: collation, Recovery: recoveryFull, Compat: compatibility}
 	if _, err := io.ReadFull(in.opts.Rand, doc.GUID[:]); err != nil {
 		return doc, fmt.Errorf("make database id: %w", err)
 	}
 	doc.Family = doc.GUID
-	doc.Folder = filepath.Join("databases", fmt.Sprintf("%d-%s", id, hex.EncodeToString(doc.GUID[:6])))
+	doc.Folder = folderOf(id, doc.GUID)
 	return doc, nil
+}
+
+// folderOf names a folder that nothing else has.
+func folderOf(id int, guid [16]byte) string {
+	return filepath.Join("databases", fmt.Sprintf("%d-%s", id, hex.EncodeToString(guid[:6])))
 }
 
 // registerLocked makes a database known, durably; the caller holds ddl.

@@ -48,7 +48,9 @@ type Instance struct {
 	membership turnstile
 	// ddl is held while the set of databases or what master remembers of one changes.
 	ddl sync.Mutex
-	mu  sync.RWMutex // protects what follows
+	// promised are the numbers of databases that are being restored under new names; protected by ddl.
+	promised map[int]bool
+	mu       sync.RWMutex // protects what follows
 	// databases are by folded name.
 	databases map[string]*Database
 	logins    map[string]*loginDoc

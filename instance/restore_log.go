@@ -234,8 +234,9 @@ func (t *restoring) applyDifferential(ctx context.Context) error {
 		err = t.swap(ctx, d, fresh)
 	}
 	if err != nil {
+		err = errors.Join(err, fresh.close()) // before its files go: closing writes
 		t.in.discardFolder(fresh.doc.Folder)
-		return errors.Join(err, fresh.close(), t.putBack(d, old))
+		return errors.Join(err, t.putBack(d, old))
 	}
 	if !d.snapshot().Standby {
 		err = old.Close()

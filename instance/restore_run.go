@@ -25,6 +25,7 @@ func (a admin) restore(ctx context.Context, c exec.Caller, s *ast.Restore, out s
 	}
 	t := &restoring{in: a.in, r: r, caller: c, out: out, started: a.in.opts.Clock.Now()}
 	err = t.run(ctx)
+	t.redeem()
 	if err == nil || ctx.Err() != nil || sqlerr.Number(err) == 40510 {
 		return err
 	}
@@ -47,6 +48,23 @@ type restoring struct {
 	header *bak.Header
 	// pages and log count what was applied, in pages.
 	pages, log int64
+	// promised is the number of the database that is made; 0: it has that of the one it replaces.
+	promised int
+}
+
+// promise keeps a new database's number for it while it is being filled; the caller holds ddl.
+func (t *restoring) promise(id int) {
+	if t.in.promised == nil {
+		t.in.promised = map[int]bool{}
+	}
+	t.in.promised[id], t.promised = true, id
+}
+
+// redeem gives the number free: the database has it now, or never came to be.
+func (t *restoring) redeem() {
+	t.in.ddl.Lock()
+	defer t.in.ddl.Unlock()
+	delete(t.in.promised, t.promised)
 }
 
 func (t *restoring) run(ctx context.Context) error {
@@ -189,8 +207,9 @@ func (t *restoring) applyFull(ctx context.Context) error {
 		err = t.swap(ctx, old, fresh)
 	}
 	if err != nil {
+		err = errors.Join(err, fresh.close()) // before its files go: closing writes
 		t.in.discardFolder(doc.Folder)
-		return errors.Join(err, fresh.close())
+		return err
 	}
 	if err := p.whole(); err != nil {
 		return err
@@ -262,16 +281,14 @@ func (t *restoring) newDoc(old *Database) (databaseDoc, error) {
 	if old != nil {
 		was := old.snapshot()
 		doc = databaseDoc{ID: was.ID, Name: was.Name, Created: was.Created, Collation: was.Collation}
-		fresh, err := t.in.newDatabaseLocked(was.Name+"\x01", was.Collation) // a name that nobody has
-		if err != nil && sqlerr.Number(err) != 103 {
-			return doc, err
-		}
-		doc.GUID, doc.Folder = fresh.GUID, fresh.Folder
+		doc.GUID = t.in.newGUID()
+		doc.Folder = folderOf(doc.ID, doc.GUID)
 	} else {
 		var err error
 		if doc, err = t.in.newDatabaseLocked(t.r.database, t.in.opts.Collation); err != nil {
 			return doc, err
 		}
+		t.promise(doc.ID)
 	}
 	if t.header == nil {
 		return doc, nil
