@@ -235,7 +235,7 @@ func (l *Link) lead() []Action {
 	var out []Action
 	if l.state.Outdated != 0 {
 		l.state.Outdated = 0
-		out = append(out, Action{Kind: Persist})
+		out = append(append(out, Action{Kind: Persist}), l.goAlone()...)
 	}
 	if l.theirs.Primary && l.connected {
 		out = append(out, Action{Kind: SendOpened}) // it may have been told how we stood before we opened

@@ -51,8 +51,7 @@ func (l *Link) modeSet() []Action {
 	case l.opts.Required && !l.commit.together:
 		return append(l.hold(), l.tellState()...)
 	case !l.opts.Required && l.commit.together && !l.flowing:
-		l.commit.together = false
-		return append([]Action{{Kind: CommitAlone}}, l.tellState()...)
+		return append(l.goAlone(), l.tellState()...)
 	case l.commit.together:
 		return l.tellState()
 	default: // an idle copy says nothing new
@@ -90,7 +89,8 @@ func (l *Link) progressed(e Event) []Action {
 	return l.tellState()
 }
 
-// alone: nothing flows. Commits go on without the copy, unless one is required.
+// alone: nothing flows. Commits go on without the copy, unless one is required. Those that wait on a primary that was
+// outlived go on waiting: they are about to be taken back, and nobody may be told that they are safe.
 func (l *Link) alone() []Action {
 	c := &l.commit
 	c.begun, c.synchronized, c.told = false, false, false
@@ -98,11 +98,18 @@ func (l *Link) alone() []Action {
 }
 
 func (l *Link) goAlone() []Action {
-	c := &l.commit
-	if !c.together || l.opts.Required && l.opts.Synchronous && !l.Copy() {
+	if !l.Copy() && (l.opts.Required && l.opts.Synchronous || l.state.Outdated > l.mine.Last.opened()) {
 		return nil
 	}
-	c.together = false
+	return l.release()
+}
+
+// release lets those go that wait for the copy.
+func (l *Link) release() []Action {
+	if !l.commit.together {
+		return nil
+	}
+	l.commit.together = false
 	return []Action{{Kind: CommitAlone}}
 }
 

@@ -40,9 +40,10 @@ func (l *Link) openForced(now time.Time) []Action {
 
 // outdated: another primary was opened beside this one.
 func (l *Link) outdated() []Action {
+	known := l.state.Outdated == l.theirs.Epoch
+	l.state.Outdated = l.theirs.Epoch
 	out := append([]Action{{Kind: StopFlow}}, l.apart()...)
-	if l.state.Outdated != l.theirs.Epoch {
-		l.state.Outdated = l.theirs.Epoch
+	if !known {
 		out = append(out, Action{Kind: Persist})
 	}
 	out = append(out, l.finish(l.outlived())...)
@@ -100,7 +101,8 @@ func (l *Link) goneBack(now time.Time, e Event) []Action {
 		return l.finish(e.Fault)
 	case e.Kind == RewindDone && c.work == WorkRewinding:
 		l.state.Outdated, l.state.Forcing, l.state.HoldAfter = 0, 0, lsn.Zero
-		out := append([]Action{{Kind: Persist}}, l.finish(Fault{})...)
+		out := append([]Action{{Kind: Persist}}, l.alone()...)
+		out = append(out, l.finish(Fault{})...)
 		if l.connected {
 			out = append(out, l.resolve(now, e)...)
 		}

@@ -177,7 +177,10 @@ func (l *Link) demoted(now time.Time, e Event) []Action {
 		f.Text += " The other side had opened already, without loss, and is primary: " + l.peerName() + "."
 	}
 	l.state.Outdated, l.state.Forcing, l.state.HoldAfter = 0, 0, lsn.Zero
-	out := append([]Action{{Kind: Persist}}, l.alone()...)
+	out := []Action{{Kind: Persist}}
+	if !l.state.Reseed { // else what waits for the copy is about to be replaced
+		out = append(out, l.alone()...)
+	}
 	out = append(out, l.finish(f)...)
 	if !l.connected {
 		return out

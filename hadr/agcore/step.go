@@ -332,6 +332,7 @@ func (l *Link) diverge(e Event) []Action {
 
 func (l *Link) drop() []Action {
 	out := append([]Action{{Kind: StopFlow}}, l.apart()...)
+	out = append(out, l.release()...) // also those that are to wait for a copy: there is none any more
 	if l.change.asked {
 		out = append(out, l.answer(Fault{35250, sqlerr.New(35250).Message})...)
 	}

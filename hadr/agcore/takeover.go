@@ -94,6 +94,9 @@ func (l *Link) opened(now time.Time, e Event) []Action {
 		f = faultOf(47514, l.opts.Name, l.peerName()+" had not opened in time, and has promised not to")
 	}
 	out = append(out, l.finish(f)...)
+	if !l.flowing { // it may have been outlived until now
+		out = append(out, l.goAlone()...)
+	}
 	out = append(out, l.hold()...)
 	return append(out, l.tellState()...)
 }
