@@ -89,7 +89,7 @@ type readAhead struct {
 
 // newReadAhead begins with page 1. stop MUST be called, before src is closed.
 func newReadAhead(ctx context.Context, src *storage.SeedSource) *readAhead {
-	a := &readAhead{ready: make(chan *run, runsAhead), free: make(chan *run, runsAhead)}
+	a := &readAhead{ready: make(chan *run, runsAhead+1), free: make(chan *run, runsAhead)}
 	ctx, a.cancel = context.WithCancel(ctx)
 	for range runsAhead {
 		a.free <- newRun()
@@ -109,7 +109,7 @@ func (a *readAhead) read(ctx context.Context, src *storage.SeedSource) {
 		}
 		r.read(ctx, src, next)
 		n := uint32(len(r.chunk.LSNs))
-		a.ready <- r // there is room for all
+		a.ready <- r // there is room for all, and for the end of ctx
 		if r.err != nil || n == 0 {
 			return
 		}
