@@ -121,9 +121,10 @@ func (l *link) lead(ctx context.Context, db *storage.DB, r *agcore.RoleRecord) e
 		return db.WaitDurable(ctx, at.LSN)
 	}
 	history := (&agcore.Standing{Last: last}).History()
-	// The other side has no more than this; what comes is kept for it.
 	end := db.Appended()
-	l.keep(end)
+	if db.IsReplica() || l.snap.Load().state.HoldAfter.IsZero() {
+		l.keep(end) // the other side has all up to here, which a primary cannot know of its copy
+	}
 	if db.IsReplica() {
 		if err := db.Promote(ctx, r.Epoch); err != nil {
 			return err

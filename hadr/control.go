@@ -34,8 +34,9 @@ func (c *control) send(m hadrwire.Message) {
 	c.mu.Lock()
 	if p, ok := m.(*hadrwire.Progress); ok {
 		c.progress = p
-	} else if len(c.out) < maxUnsent {
-		c.out = append(c.out, m)
+	} else if c.out = append(c.out, m); len(c.out) > maxUnsent {
+		c.stream.Close() // the reader of the stream reports it: no message of a failover may get lost on a live connection
+		c.out = nil
 	}
 	c.mu.Unlock()
 	select {

@@ -249,8 +249,10 @@ func (m *Manager) liberate(ctx context.Context, database string) error {
 			return fmt.Errorf("promote: %w", err)
 		}
 	}
-	if err := db.CheckFence(ctx); err != nil {
-		return err
+	if db.IsFenced() { // else a transaction may be open, and would be waited for
+		if err := db.CheckFence(ctx); err != nil {
+			return err
+		}
 	}
 	return dbs.Release(ctx, database)
 }

@@ -37,8 +37,8 @@ func lastRole(controls []storage.Control, link agcore.ID) (agcore.RoleRecord, st
 	return agcore.RoleRecord{}, storage.Control{}
 }
 
-// standing is how the database stands now. Where log was appended and is not durable yet it is waited for, so that what
-// is said stays true after a crash.
+// standing is how the database stands now. The log of a copy, and a role record, that are not durable yet are waited for,
+// so that what is said stays true after a crash.
 func (l *link) standing(ctx context.Context) *agcore.Standing {
 	db, release, err := l.open(ctx)
 	if err != nil {
@@ -49,21 +49,28 @@ func (l *link) standing(ctx context.Context) *agcore.Standing {
 }
 
 func (l *link) standingOf(ctx context.Context, db *storage.DB) *agcore.Standing {
+	state := l.snap.Load().state // the loop's own may be changing
+	if l.dials && !state.Seeded && !db.IsReplica() {
+		return &agcore.Standing{} // a database that merely has the name: it did not come over this link
+	}
+	g := l.m.group(l.name)
 	s := &agcore.Standing{Exists: true}
+	var last agcore.RoleRecord
+	var at storage.Control
+	if g != nil {
+		last, at = lastRole(db.Controls(), g.ID)
+	}
+	wait := at.LSN
 	if db.IsReplica() {
-		if err := db.WaitDurable(ctx, db.Appended()); err != nil {
-			l.m.opts.Log.Warn("log of a copy does not become durable", "link", l.name, "error", err)
-		}
+		wait = db.Appended()
+	}
+	if err := db.WaitDurable(ctx, wait); err != nil {
+		l.m.opts.Log.Warn("the log of a database does not become durable", "link", l.name, "error", err)
 	}
 	s.Primary, s.Epoch, s.End = !db.IsReplica(), db.Epoch(), db.Hardened()
-	g := l.m.group(l.name)
-	if g != nil {
-		last, at := lastRole(db.Controls(), g.ID)
-		if !s.End.Less(at.LSN) {
-			s.Last, s.LastAt = last, at.LSN
-		}
+	if !s.End.Less(at.LSN) {
+		s.Last, s.LastAt = last, at.LSN
 	}
-	state := l.snap.Load().state // the loop's own may be changing
 	s.Refused, s.Outdated, s.Suspended = state.Refused, state.Outdated, state.Suspended && state.Reason != agcore.SuspendPartner
 	if g != nil {
 		s.Synchronous, _ = modesOf(g)

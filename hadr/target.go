@@ -246,9 +246,13 @@ func (l *link) receiveSeed(ctx context.Context, gen uint64, s *endpoint.Session)
 func (l *link) seedCopy(ctx context.Context, gen uint64, s *endpoint.Session) error {
 	dbs := l.m.opts.Databases
 	again := l.snap.Load().state.Reseed
-	if _, release, err := l.open(ctx); err == nil {
+	if db, release, err := l.open(ctx); err == nil {
 		release()
-		if !again {
+		switch {
+		case again:
+		case !db.IsReplica() || db.ID() != storage.Identity(l.origin()):
+			return fmt.Errorf("make a copy: %w", sqlerr.New(1801, l.database))
+		default:
 			return nil // it went online, and we were stopped before we wrote that down
 		}
 	}

@@ -103,7 +103,7 @@ func (l *link) progress() {
 	if err != nil {
 		return
 	}
-	end := db.Hardened()
+	end := db.Appended() // no commit that was let through a moment ago is after this
 	release()
 	l.step(agcore.Event{Kind: agcore.Progressed, LSN: l.move.acknowledged(), End: end})
 }

@@ -96,7 +96,7 @@ const (
 	Divergence
 	// ModeSet: commits wait for the copy from now on (On), or do not.
 	ModeSet
-	// Progressed, on the primary: the copy has hardened everything up to LSN; End is the end of our hardened log.
+	// Progressed, on the primary: the copy has hardened everything up to LSN; End is the end of our log.
 	Progressed
 	// PeerState, on the copy: the primary says whether commits wait for us (On) and whether we are synchronized (Final).
 	PeerState
