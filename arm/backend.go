@@ -19,6 +19,8 @@ type Instance struct {
 	EndpointCertificates EndpointCertificates
 	Links                Links
 	Databases            Databases
+	// LogReplay may be nil: databases are then only shown.
+	LogReplay LogReplay
 }
 
 // InstanceInfo describes a managed instance.

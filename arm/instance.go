@@ -92,7 +92,7 @@ func (s *Server) notYet(what string) func(*call) error {
 	}
 }
 
-func (c *call) databaseBody(i Instance, id armtypes.InstanceID, d Database) armtypes.ManagedDatabase {
+func databaseBody(i Instance, id armtypes.InstanceID, d Database) armtypes.ManagedDatabase {
 	b := armtypes.ManagedDatabase{
 		Resource:   armtypes.Resource{ID: id.String() + "/databases/" + d.Name, Name: d.Name, Type: "Microsoft.Sql/managedInstances/databases"},
 		Location:   i.Location,
@@ -116,7 +116,7 @@ func (s *Server) listDatabases(c *call) error {
 	}
 	out := armtypes.List[armtypes.ManagedDatabase]{Value: []armtypes.ManagedDatabase{}}
 	for _, d := range all {
-		out.Value = append(out.Value, c.databaseBody(i, id, d))
+		out.Value = append(out.Value, databaseBody(i, id, d))
 	}
 	return c.json(http.StatusOK, out)
 }
@@ -132,7 +132,7 @@ func (s *Server) getDatabase(c *call) error {
 	}
 	for _, d := range all {
 		if strings.EqualFold(d.Name, c.path["db"]) {
-			return c.json(http.StatusOK, c.databaseBody(i, id, d))
+			return c.json(http.StatusOK, databaseBody(i, id, d))
 		}
 	}
 	return c.notFound("databases/" + c.path["db"])

@@ -36,6 +36,10 @@ func (s *Server) table() []route {
 	add(http.MethodPost, inInstance+"/failover", s.notYet("the failover of an instance to another node"))
 	add(http.MethodGet, inInstance+"/databases", s.listDatabases)
 	add(http.MethodGet, inInstance+"/databases/{db}", s.getDatabase)
+	add(http.MethodPut, inInstance+"/databases/{db}", s.putDatabase)
+	add(http.MethodDelete, inInstance+"/databases/{db}", s.deleteDatabase)
+	add(http.MethodPost, inInstance+"/databases/{db}/completerestore", s.completeRestore)
+	add(http.MethodGet, inInstance+"/databases/{db}/restoredetails/{name}", s.getRestoreDetails)
 
 	trust := inInstance + "/servertrustcertificates"
 	add(http.MethodGet, trust, s.listTrust)

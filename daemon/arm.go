@@ -16,6 +16,7 @@ import (
 	"linkspan/instance"
 	"linkspan/internal/clock"
 	"linkspan/internal/fsx"
+	"linkspan/logreplay"
 )
 
 func caFile(dir string) string { return filepath.Join(dir, arm.CAFile) }
@@ -65,6 +66,10 @@ func (d *Daemon) startARM() error {
 	if err != nil {
 		return err
 	}
+	d.replays, err = logreplay.Open(context.Background(), logreplay.Options{Target: replayTarget{d.instance}, Log: d.log.With("component", "logreplay")})
+	if err != nil {
+		return err
+	}
 	server, err := arm.New(arm.Options{
 		Subscription: c.Subscription, Tenant: c.Tenant, Clients: []arm.Client{{ID: creds.ClientID, Secret: creds.ClientSecret}},
 		Audiences: []string{"https://management.azure.com", "https://management.core.windows.net"}, Identity: identity,
@@ -92,18 +97,21 @@ func (d *Daemon) startARM() error {
 }
 
 func (d *Daemon) armInstance() arm.Instance {
-	c, a := d.config, armAdapter{d.instance}
+	c, a := d.config, armAdapter{d.instance, d.replays}
 	return arm.Instance{
 		Name: c.Name, ResourceGroup: c.ARM.ResourceGroup, Location: c.ARM.Location,
 		Describe: func(context.Context) (arm.InstanceInfo, error) {
 			return arm.InstanceInfo{FQDN: c.FQDN, AdministratorLogin: "sa", Collation: c.Collation}, nil
 		},
-		TrustCertificates: a, EndpointCertificates: a, Links: a, Databases: a,
+		TrustCertificates: a, EndpointCertificates: a, Links: a, Databases: a, LogReplay: d.replays,
 	}
 }
 
 // armAdapter shows an instance as the ARM endpoint asks for it.
-type armAdapter struct{ in *instance.Instance }
+type armAdapter struct {
+	in      *instance.Instance
+	replays *logreplay.Manager
+}
 
 // TrustCertificates implements arm.TrustCertificates.
 func (a armAdapter) TrustCertificates(context.Context) ([]arm.TrustCertificate, error) {
@@ -192,5 +200,5 @@ func (a armAdapter) Databases(context.Context) ([]arm.Database, error) {
 		}
 		out = append(out, arm.Database{Name: d.Name, Status: status, Collation: d.Collation, Created: d.Created})
 	}
-	return out, nil
+	return withReplays(out, a.replays), nil
 }

@@ -15,6 +15,7 @@ import (
 	"linkspan/instance"
 	"linkspan/internal/clock"
 	"linkspan/internal/startstop"
+	"linkspan/logreplay"
 	"linkspan/tdsserver"
 )
 
@@ -28,6 +29,7 @@ type Daemon struct {
 	tds       *tdsserver.Server
 	arm       *arm.Server
 	armURL    string
+	replays   *logreplay.Manager
 	authority *authority
 	// memory is what the garbage collector was told of this instance.
 	memory int64
@@ -178,6 +180,9 @@ func (d *Daemon) Stop() error {
 	}
 	if d.tds != nil {
 		d.tds.Stop()
+	}
+	if d.replays != nil {
+		d.replays.Close()
 	}
 	if d.instance != nil {
 		errs = append(errs, d.instance.Close())
