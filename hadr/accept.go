@@ -174,6 +174,13 @@ func mismatched(g *agcore.Group, h *hadrwire.Hello) string {
 	case u.Server != "" && !strings.EqualFold(u.Server, h.ShortName):
 		return fmt.Sprintf("the listener URL of '%s' names server '%s', not '%s'", g.Member(false).Name, u.Server, h.ShortName)
 	}
+	theirs, err := agcore.DecodeStanding(h.Standing)
+	switch {
+	case err != nil:
+		return err.Error()
+	case theirs.Primary && theirs.Last.Kind != 0 && theirs.Last.Link != g.ID: // nobody is outlived by a link that was dropped
+		return fmt.Sprintf("it is primary by a link that was dropped here before '%s' was made anew; delete that link there", g.Name)
+	}
 	return ""
 }
 

@@ -51,3 +51,29 @@ func TestDropBesideAnOpenTransaction(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// After a failover the old primary drops the link and makes it anew. Each side has gone its own way since: neither closes
+// the other's database, nor takes it for its copy.
+func TestALinkMadeAnewOnTheOldPrimary(t *testing.T) {
+	t.Parallel()
+	s, m := linkedPair(t, 20)
+	if err := s.Failover(t.Context(), "DAG_sales"); err != nil {
+		t.Fatal(err)
+	}
+	flows(t, s, m)
+	if err := s.DropLink(t.Context(), "DAG_sales"); err != nil {
+		t.Fatal(err)
+	}
+	s.exec("sales", "INSERT INTO t_1(v) VALUES('old')")
+	m.exec("sales", "INSERT INTO t_1(v) VALUES('new')")
+	distributed(t, s, "sales")
+	eventually(t, "the link that was dropped is refused", func() bool { return s.logs("made anew") })
+	s.exec("sales", "INSERT INTO t_1(v) VALUES('old 2')")
+	m.exec("sales", "INSERT INTO t_1(v) VALUES('new 2')")
+	if a, b := s.values("sales"), m.values("sales"); a["old"] != 1 || a["old 2"] != 1 || b["new"] != 1 || b["new 2"] != 1 {
+		t.Errorf("the sides have %v and %v", a, b)
+	}
+	if err := m.DropLink(t.Context(), "DAG_sales"); err != nil {
+		t.Error(err)
+	}
+}

@@ -414,6 +414,12 @@ func group(t *testing.T, s *node, name string) {
 	if _, err := s.CreateGroup(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
+	distributed(t, s, name)
+}
+
+// distributed makes DAG_x of AG_x.
+func distributed(t *testing.T, s *node, name string) {
+	t.Helper()
 	m := agcore.MemberSpec{Name: "AG_" + name, ListenerURL: new("TCP://127.0.0.1:5022"), Mode: new(agcore.Asynchronous), Failover: new(agcore.FailoverManual),
 		Seeding: new(agcore.SeedingAutomatic), SessionTimeout: new(20)}
 	r := m

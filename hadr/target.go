@@ -172,7 +172,9 @@ func (l *link) configured(c *hadrwire.Config) {
 	if l.core.Connected() || !l.dials {
 		return
 	}
-	if s := l.core.State(); s.Origin != [16]byte{} && s.Origin != c.Origin {
+	s, g := l.core.State(), l.m.group(l.name)
+	anew := g != nil && s.Joined && g.ID != agcore.ID(c.LinkID)
+	if s.Origin != [16]byte{} && s.Origin != c.Origin || anew && l.core.Standing().Primary {
 		l.step(agcore.Event{Kind: agcore.Refused, Fault: faultOf(sqlerr.New(1408, l.database))})
 		return
 	}
