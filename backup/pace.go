@@ -12,7 +12,7 @@ import (
 // of the log queue behind those of the backup file; both are bounded by its share of the time. The pause is bounded, so
 // that a backup ends on a slow disk too.
 const (
-	pauseFactor = 12
+	pauseFactor = 18
 	pauseMost   = 500 * time.Millisecond
 )
 

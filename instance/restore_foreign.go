@@ -139,6 +139,7 @@ func (t *restoring) importInto(ctx context.Context, old, fresh *Database, pages 
 	}
 	db, err := storage.Create(ctx, fresh.storageOptions(fresh.doc.Name, fresh.doc.Folder))
 	if err != nil {
+		t.in.discardFolder(fresh.doc.Folder)
 		return sqlerr.New(3119).WithCause(err)
 	}
 	fresh.adopt(db)
