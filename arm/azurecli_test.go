@@ -79,7 +79,7 @@ func field(v any, key string) any {
 // Azure's own CLI makes, shows, lists and deletes a link against the endpoint, after registering it as a cloud.
 func TestAzureCLI(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(o *arm.Options) { o.Clock = clock.System })
+	w, replays := replaying(t, func(o *arm.Options) { o.Clock = clock.System })
 	az := newAzureCLI(t, w)
 	az.must("cloud", "register", "-n", "Linkspan", "--endpoint-resource-manager", w.base)
 	az.must("cloud", "set", "-n", "Linkspan")
@@ -127,5 +127,35 @@ func TestAzureCLI(t *testing.T) {
 	az.must(append([]string{"sql", "mi", "link", "delete", "--instance-name", "sqlmi1", "-n", "DAG_db1", "--yes"}, at...)...)
 	if left, _ := w.fake.Links(t.Context()); len(left) != 0 {
 		t.Errorf("links left: %v", left)
+	}
+	az.replayLogs(w, replays)
+}
+
+// replayLogs drives the CLI's four commands of the Log Replay Service.
+func (a *azurecli) replayLogs(w *world, r *replays) {
+	a.t.Helper()
+	at := []string{"-g", "rg1", "--mi", "sqlmi1", "-n", "db2"}
+	replay := func(verb string, more ...string) []string {
+		return append(append([]string{"sql", "midb", "log-replay", verb}, at...), more...)
+	}
+	uri := "https://account.blob.core.windows.net/migration/db2"
+	a.must(replay("start", "--storage-uri", uri, "--storage-sas", "sp=rl&sr=c&sig=x")...)
+	if s := r.jobs["db2"]; s.Container != uri || s.Signature != "sp=rl&sr=c&sig=x" || s.AutoComplete {
+		a.t.Errorf("start came as %+v", s)
+	}
+	d := a.must(replay("show")...)
+	if field(d, "lastRestoredFileName") != "l1.trn" || field(d, "status") != "Restoring" || field(d, "percentCompleted") != 40.0 {
+		a.t.Errorf("show: %v", d)
+	}
+	a.must(replay("complete", "--last-bn", "l1.trn")...)
+	if r.last != "l1.trn" {
+		a.t.Errorf("complete came with %q", r.last)
+	}
+	a.must(replay("stop", "--yes")...)
+	if left, _ := w.fake.Databases(a.t.Context()); len(left) != 1 || left[0].Name != "db1" {
+		a.t.Errorf("databases after the stop: %v", left)
+	}
+	if _, err := a.run(replay("stop", "--yes")...); err == nil || !strings.Contains(err.Error(), "was not created with log replay service") {
+		a.t.Errorf("stop again: %v", err)
 	}
 }
