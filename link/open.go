@@ -8,6 +8,7 @@ import (
 	"linkspan/armclient"
 	"linkspan/armtypes"
 	"linkspan/internal/fsx"
+	"linkspan/internal/smallfile"
 	"linkspan/link/flow"
 	"linkspan/sqlclient"
 )
@@ -185,5 +186,5 @@ func optionalFile(fs fsx.FS, name string) ([]byte, error) {
 	if name == "" {
 		return nil, nil
 	}
-	return readFile(fs, name)
+	return smallfile.Read(fs, name)
 }

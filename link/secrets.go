@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 
 	"linkspan/internal/fsx"
+	"linkspan/internal/smallfile"
 )
 
 // The environment variables that hold secrets.
@@ -29,9 +29,6 @@ type Secrets struct {
 	MasterKeyPassword              string
 }
 
-// maxSecretFile bounds what is read of a secret's file.
-const maxSecretFile = 64 << 10
-
 // credentialsFile is the file that the sandbox writes.
 type credentialsFile struct {
 	Source struct{ User, Password string }
@@ -48,7 +45,7 @@ func (s Spec) Secrets(fs fsx.FS, env func(string) string) (Secrets, error) {
 		if *p = env(variable); *p != "" || file == "" {
 			return
 		}
-		data, err := readSecret(fs, file)
+		data, err := smallfile.Secret(fs, file)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -75,7 +72,7 @@ func randomPassword() string {
 
 // fill takes what is missing from a credentials file.
 func (out *Secrets) fill(fs fsx.FS, file string) error {
-	data, err := readSecret(fs, file)
+	data, err := smallfile.Secret(fs, file)
 	if err != nil {
 		return err
 	}
@@ -96,35 +93,6 @@ func (out *Secrets) fill(fs fsx.FS, file string) error {
 		}
 	}
 	return nil
-}
-
-// readSecret reads a file that only its owner may be able to read.
-func readSecret(fs fsx.FS, name string) ([]byte, error) {
-	st, err := fs.Stat(name)
-	if err != nil {
-		return nil, fmt.Errorf("read secret: %w", err)
-	}
-	if mode := st.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("read secret: %s has mode %04o: others can read it; run chmod 600 on it", name, mode)
-	}
-	return readFile(fs, name)
-}
-
-// readFile reads a small file.
-func readFile(fs fsx.FS, name string) ([]byte, error) {
-	f, err := fs.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("read file: %w", err)
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	data, err := io.ReadAll(io.NewSectionReader(f, 0, maxSecretFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if len(data) > maxSecretFile {
-		return nil, fmt.Errorf("read %s: the file is larger than %d bytes", name, maxSecretFile)
-	}
-	return data, nil
 }
 
 func newReader(data []byte) io.Reader { return bytes.NewReader(data) }

@@ -20,16 +20,16 @@ func Document() string {
 			}
 		}
 	}
-	b.WriteString("    COMPLETED --> [*]\n    CANCELLED --> [*]\n```\n\n## States\n\n| state | what happens | cancel leaves |\n|---|---|---|\n")
+	b.WriteString("    COMPLETED --> [*]\n    CANCELLED --> [*]\n```\n\n### States\n\n| state | what happens | cancel leaves |\n|---|---|---|\n")
 	for _, s := range States {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.State, s.Meaning, s.Cancel)
 	}
-	b.WriteString("\n## Transitions\n\nThe first line that fits is taken. What fits no line is refused when it was asked, and dropped when it was reported.\n\n" +
+	b.WriteString("\n### Transitions\n\nThe first line that fits is taken. What fits no line is refused when it was asked, and dropped when it was reported.\n\n" +
 		"| in | when | if | then | noted |\n|---|---|---|---|---|\n")
 	for _, r := range rows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", join(r.From), r.On, guards(r.If), dash(string(r.To)), dash(r.Does))
 	}
-	b.WriteString("\n## What is done in each state\n\n| in | while | effects |\n|---|---|---|\n")
+	b.WriteString("\n### What is done in each state\n\n| in | while | effects |\n|---|---|---|\n")
 	for _, d := range duties {
 		name := ""
 		if d.While != nil {
@@ -37,7 +37,7 @@ func Document() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", join(d.In), dash(name), join(d.Effects))
 	}
-	b.WriteString("\n## Gates of the cutover\n\n| gate | needed to |\n|---|---|\n")
+	b.WriteString("\n### Gates of the cutover\n\n| gate | needed to |\n|---|---|\n")
 	for _, g := range gates {
 		need := "apply"
 		if g.start {
@@ -45,7 +45,7 @@ func Document() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s |\n", g.name, need)
 	}
-	b.WriteString("\n## Logins\n\nStages: " + strings.ReplaceAll(join(Stages), ", ", " → ") + ".\n\n| in | when | if | then |\n|---|---|---|---|\n")
+	b.WriteString("\n### Logins\n\nStages: " + strings.ReplaceAll(join(Stages), ", ", " → ") + ".\n\n| in | when | if | then |\n|---|---|---|---|\n")
 	for _, r := range loginRows {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", join(r.From), r.On, dash(r.If), r.To)
 	}
