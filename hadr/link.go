@@ -93,7 +93,11 @@ type snapshot struct {
 // newLink makes a link from what is stored and starts its goroutine; the caller puts it into m.links.
 func (m *Manager) newLink(name, database string, dials bool, state agcore.LinkState) *link {
 	l := &link{m: m, name: name, database: database, dials: dials, group: startstop.New(context.Background()), inbox: make(chan func()), joined: make(chan error, 1)}
-	l.core = agcore.NewLink(l.coreOptions(m.config.Group(name)), state)
+	o := l.coreOptions(m.config.Group(name))
+	if o.Required {
+		l.gate.close() // no commit slips through before the machine has begun
+	}
+	l.core = agcore.NewLink(o, state)
 	l.publish()
 	return l
 }
@@ -214,6 +218,9 @@ func (l *link) step(e agcore.Event) {
 		e := l.queue[0]
 		l.queue = l.queue[1:]
 		l.carryOut(l.core.Step(l.m.now(), e))
+		if e.Kind == agcore.Start && !l.core.Together() {
+			l.gate.open() // it may be closed for the machine before this one
+		}
 	}
 	l.busy = false
 	l.publish()

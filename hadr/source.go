@@ -260,8 +260,8 @@ func (s *shipper) word(published lsn.LSN) error {
 func (l *link) progressed(p *hadrwire.Progress) {
 	l.move.progress(p)
 	l.progress()
-	if p.Hardened.IsZero() || !l.core.State().Seeded {
-		return
+	if s := l.core.State(); p.Hardened.IsZero() || !s.Seeded || l.core.Copy() || s.Outdated != 0 {
+		return // one that was outlived needs its log for the way back
 	}
 	g := l.m.group(l.name)
 	if g == nil {

@@ -113,3 +113,25 @@ func TestASynchronousCopyThatHangs(t *testing.T) {
 	eventually(t, "synchronized again", inSync(s, agcore.Synchronized))
 	caughtUp(t, s, m, "sales")
 }
+
+// After a restart no commit is acknowledged without a copy that is required, however early it comes.
+func TestARequiredCopyIsWaitedForFromTheStart(t *testing.T) {
+	t.Parallel()
+	s, m := linkedPair(t, 20)
+	setMode(t, s, agcore.Synchronous)
+	if err := s.AlterGroup(t.Context(), agcore.Change{Name: "DAG_sales", Set: &agcore.OptionSpec{RequiredSync: new(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "synchronized", inSync(s, agcore.Synchronized))
+	m.stop()
+	for range 5 {
+		s.restart()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if _, err := tryExec(ctx, s.db("sales"), "INSERT INTO t_1(v) VALUES('early')"); err == nil {
+			t.Error("a commit was acknowledged without the copy that is required")
+		}
+		cancel()
+	}
+	m.start()
+	eventually(t, "the commits are shown", func() bool { return s.values("sales")["early"] > 0 })
+}

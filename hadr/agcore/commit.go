@@ -38,6 +38,9 @@ func (l *Link) sync(e Event) []Action {
 	return nil
 }
 
+// Together reports whether commits wait for the copy, as the actions said last.
+func (l *Link) Together() bool { return l.commit.together }
+
 // SetRequired changes LinkOptions.Required; a ModeSet follows.
 func (l *Link) SetRequired(on bool) { l.opts.Required = on }
 

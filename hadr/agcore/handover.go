@@ -91,6 +91,8 @@ func (l *Link) fenced(now time.Time, e Event) []Action {
 		return append(l.openAgain(), l.answer(Fault{})...)
 	case c.takeBack:
 		return l.withdraw()
+	case l.met && Resolve(l.Standing(), l.theirs) == StepDown:
+		return l.resolve(now, e) // it saw the FENCE in the log, and opened, before we heard that the FENCE is durable
 	default:
 		return nil
 	}
