@@ -76,7 +76,7 @@ func (m *Migration) next() *Set {
 	var best *Set
 	for i := range m.Sets {
 		s := &m.Sets[i]
-		applies := end.Last.Less(s.Last) && m.usable(s)
+		applies := end.Last.Less(s.Last) && (best == nil || best.Last.Less(s.Last))
 		switch s.Kind {
 		case Differential:
 			applies = applies && s.Base == base.ID
@@ -85,7 +85,7 @@ func (m *Migration) next() *Set {
 		default:
 			applies = false
 		}
-		if applies && (best == nil || best.Last.Less(s.Last)) {
+		if applies && m.usable(s) {
 			best = s
 		}
 	}

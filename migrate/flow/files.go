@@ -217,15 +217,19 @@ func (m *Migration) take(s Seen) {
 		set.Stripes = max(s.Stripes, 1)
 		f.Set, f.Sequence = set.ID, max(s.Sequence, 1)
 		if m.set(set.ID) == nil {
-			m.Sets, m.at = append(m.Sets, set), nil
+			m.index().sets[set.ID] = len(m.Sets)
+			m.Sets = append(m.Sets, set)
 		}
-		if p := m.parts(m.set(set.ID)); f.Sequence > len(p) {
-			f.State, f.Bad, f.Reason = FileIgnored, true, fmt.Sprintf("it says it is stripe %d of %d", f.Sequence, len(p))
-		} else if other := p[f.Sequence-1]; other != nil {
+		if parts := m.parts(m.set(set.ID)); f.Sequence > len(parts) {
+			f.State, f.Bad, f.Reason = FileIgnored, true, fmt.Sprintf("it says it is stripe %d of %d", f.Sequence, len(parts))
+		} else if other := parts[f.Sequence-1]; other != nil {
 			f.State, f.Bad, f.Reason = FileIgnored, true, "it is the same backup as "+other.Name
 		}
 	}
-	m.Files, m.at = append(m.Files, f), nil
+	p := m.index()
+	p.files[f.Set] = append(p.files[f.Set], len(m.Files))
+	p.names[[2]string{f.Name, f.Version}] = len(m.Files)
+	m.Files = append(m.Files, f)
 }
 
 // unusable says why a file cannot be used, whatever else comes.

@@ -87,7 +87,7 @@ var rows = []Row{
 	{From: []State{CutoverCompleted}, On: Compared, If: []*Guard{unequal}, To: Failed, Does: "how they differ", do: failed},
 	{From: []State{CutoverCompleted}, On: Compared, If: []*Guard{equal}, Does: "they are equal", do: func(m *Migration, _ Event) { m.Verified = true }},
 	{From: []State{CutoverCompleted}, On: ReportWritten, Does: "it is written", do: func(m *Migration, _ Event) { m.Reported = true }},
-	{From: []State{CutoverCompleted}, On: always, If: []*Guard{proved}, To: Completed, Does: "", do: nothing},
+	{From: []State{CutoverCompleted}, On: always, If: []*Guard{proved}, To: Completed, Does: "", do: func(m *Migration, _ Event) { m.Troubles = nil }},
 
 	{From: live, On: SourceBack, If: []*Guard{givesBack}, Does: "the source is open", do: func(m *Migration, _ Event) { m.Cutover.Fence = FenceNone }},
 	{From: live, On: Trouble, Does: "what does not work, where", do: trouble},
