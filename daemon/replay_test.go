@@ -304,3 +304,33 @@ func (r *replayRig) refuseReplays(a *mediatest.Azurite, client *container.Client
 		}
 	}
 }
+
+// TestLogReplayOfSQLServersBackups imports SQL Server's own full and differential backups.
+func TestLogReplayOfSQLServersBackups(t *testing.T) {
+	t.Parallel()
+	from := filepath.Join("..", "..", "shared", "backups", "simplerecovery")
+	if _, err := os.Stat(from); err != nil {
+		t.Skip("no real backups at hand")
+	}
+	r := newReplayRig(t)
+	spec := armtypes.ReplaySpec{Database: "old", Container: "file://" + filepath.Join(r.dir, "sqlmi1", "backup", "old")}
+	for i, name := range []string{"SimpleBacktest.bak", "SimpleBackTest_1.bak"} {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.put("old", name, b)
+		if i == 0 {
+			if err := r.arm.StartReplay(t.Context(), r.id, "local", spec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.details("old", restoredFiles(i+1))
+	}
+	if err := r.arm.CompleteReplay(t.Context(), r.id, "old", "SimpleBackTest_1.bak"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.on(r.target, "SELECT COUNT(*) FROM old.dbo.steps"); got != "[[10]]" {
+		t.Errorf("imported %s rows", got)
+	}
+}
