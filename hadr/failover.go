@@ -30,6 +30,7 @@ func (m *Manager) Failover(ctx context.Context, group string) error {
 	if m.roleOf(m.group(l.name)) != agcore.Primary {
 		return sqlerr.New(47517, l.name)
 	}
+	l.awaitFlow(ctx)
 	return l.ask(ctx, func() agcore.Event { return l.failoverEvent(ctx) })
 }
 
@@ -40,11 +41,38 @@ func (m *Manager) RequestFailover(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
+	l.awaitFlow(ctx)
 	return l.ask(ctx, func() agcore.Event {
 		e := l.failoverEvent(ctx)
 		e.On = true
 		return e
 	})
+}
+
+// flowWait is how long a planned failover waits for log to flow, before it is refused: after a RESUME, a restart or another
+// failover that takes a moment.
+const flowWait = 10 * time.Second
+
+// awaitFlow waits while the copy is about to follow.
+func (l *link) awaitFlow(ctx context.Context) {
+	late, stop := l.m.opts.Clock.After(flowWait)
+	defer stop()
+	for l.snap.Load().phase == agcore.PhaseNotSynchronizing {
+		tick, stopTick := l.m.opts.Clock.After(5 * time.Millisecond)
+		select {
+		case <-tick:
+		case <-late:
+			stopTick()
+			return
+		case <-ctx.Done():
+			stopTick()
+			return
+		case <-l.group.Context().Done():
+			stopTick()
+			return
+		}
+		stopTick()
+	}
 }
 
 func (m *Manager) forFailover(group string) (*link, error) {
@@ -115,11 +143,14 @@ func (m *Manager) ForceFailover(ctx context.Context, group string) error {
 // SetRoleSecondary is ALTER AVAILABILITY GROUP … SET (ROLE = SECONDARY): on a primary that was outlived by a forced failover
 // it takes back what the other side does not have, after writing it to a file, and makes it the copy; on the primary of a
 // group of two SQL Servers it closes the database until the other side is opened. Errors: 15151, 19512, 35250 the other side
-// is not connected, 47513.
+// is not connected, 47513, 58010 the database is in a second link.
 func (m *Manager) SetRoleSecondary(ctx context.Context, group string) error {
 	l, err := m.forForce(group)
 	if err != nil {
 		return err
+	}
+	if n := len(m.runningOf(l.database)); n > 1 { // what is taken back here, the others' copies would keep
+		return sqlerr.New(58010, l.database, n, l.name)
 	}
 	return l.ask(ctx, func() agcore.Event {
 		return agcore.Event{Kind: agcore.RoleAsked, Mine: l.standing(l.group.Context()), By: l.m.now().Add(FailoverTimeout)}
