@@ -76,7 +76,7 @@ func (db *DB) appendLog(records []byte) error {
 	}
 	for _, c := range controls {
 		if err := db.keepControl(c, false); err != nil {
-			return err
+			return db.logFailed(err) // it is in the log, and was not taken over
 		}
 	}
 	if len(controls) > 0 {
