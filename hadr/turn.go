@@ -2,6 +2,7 @@ package hadr
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"linkspan/hadr/agcore"
@@ -145,8 +146,29 @@ func (l *link) rescueDB(fork lsn.LSN) {
 	})
 }
 
+// endOf is the end of the log of a primary that was outlived, once nothing can come after it: all that is acknowledged is
+// before.
+func endOf(ctx context.Context, db *storage.DB) (lsn.LSN, error) {
+	if !db.IsReplica() && !db.IsFenced() {
+		if err := db.CheckFence(ctx); err != nil {
+			return lsn.Zero, err
+		}
+		if !db.IsFenced() {
+			return lsn.Zero, errWriters
+		}
+	}
+	tail := db.Appended()
+	return tail, db.WaitDurable(ctx, tail)
+}
+
+var errWriters = errors.New("it takes writers")
+
 func (l *link) rescue(ctx context.Context, db *storage.DB, fork lsn.LSN, s agcore.LinkState) (*agcore.Loss, error) {
-	loss := &agcore.Loss{At: l.m.now(), Epoch: s.Outdated, Measured: true, Fork: fork, Tail: db.Hardened(), End: db.Hardened()}
+	tail, err := endOf(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	loss := &agcore.Loss{At: l.m.now(), Epoch: s.Outdated, Measured: true, Fork: fork, Tail: tail, End: tail}
 	if l.m.opts.Rescue == nil {
 		loss.Partial = true
 		return loss, nil
