@@ -56,7 +56,7 @@ func (s *Server) putDatabase(c *call) error {
 		return armtypes.Errorf(http.StatusBadRequest, "InvalidParameterValue", "The database cannot be made: %v.", err)
 	}
 	o, err := s.ops.start(request{
-		name: "CreateManagedRestoreRequest", key: databaseKey(id, name), same: fmt.Sprintf("PUT %q", spec),
+		name: "CreateManagedRestoreRequest", key: databaseKey(id, name), same: fmt.Sprintf("PUT %+v", spec),
 		work:   func(ctx context.Context) error { return replay.StartReplay(ctx, spec) },
 		result: databaseResult(i, id, name),
 	})

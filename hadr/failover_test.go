@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,7 +42,6 @@ type clients struct {
 	wg     sync.WaitGroup
 	mu     sync.Mutex
 	acked  map[string]bool
-	last   atomic.Int64 // the time of the last acknowledgement
 }
 
 func startClients(t *testing.T, count int, nodes ...*node) *clients {

@@ -44,7 +44,7 @@ func (in *Instance) openReplicas(ctx context.Context) error {
 	in.views.add(in.sessionViews()...)
 	in.views.add(in.serverViews()...)
 	in.msdb = viewSet{}
-	in.msdb.add(in.backupSet(), in.backupMediaFamily())
+	in.msdb.add(in.backupSet(), in.backupMediaFamily(), in.restoreHistoryView())
 	return nil
 }
 

@@ -361,6 +361,3 @@ func addKept(pages *mdf.Pages, f fsx.File, position int) error {
 	}
 	return pages.AddBackup(c, m.Sets[position-1])
 }
-
-// isForeign reports whether a database waits for more of SQL Server's backups.
-func (doc *databaseDoc) isForeign() bool { return doc.Restore != nil && doc.Restore.Foreign != nil }

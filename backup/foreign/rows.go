@@ -72,10 +72,11 @@ func (s *rowScan) row(values []sqltype.Value) error {
 	for i, at := range s.l.from {
 		v, to := values[at], s.l.types[i]
 		if !v.IsNull() && v.K != to.Kind {
-			var err error
-			if v, err = sqltype.Convert(v, sqltype.Type{Kind: v.K}, to, 0); err != nil {
+			c, err := sqltype.Convert(v, sqltype.Type{Kind: v.K}, to, 0)
+			if err != nil {
 				return err
 			}
+			v = c
 		}
 		s.b.values = append(s.b.values, v)
 		s.b.size += 16 + len(v.S)

@@ -50,9 +50,6 @@ const (
 	seedEnd
 )
 
-var kindNames = [...]string{"hello", "config", "heartbeat", "suspend", "resume", "prepare", "ready", "not-ready", "withdraw", "refused", "opened",
-	"ask", "answer", "state", "progress", "log-request", "log-start", "log-batch", "log-refused", "flow-end", "seed-request", "seed-start", "seed-chunk", "seed-end"}
-
 // message is what the sides say to each other.
 type message struct {
 	kind      kind

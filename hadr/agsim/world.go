@@ -29,8 +29,7 @@ type world struct {
 	// For the checks.
 	forced    bool // a failover was forced and is not repaired yet
 	everForce bool
-	values    []uint8 // by value: flags of what became of it
-	inLog     map[uint32]bool
+	values    []uint8        // by value: flags of what became of it
 	writers   map[uint32]int // epoch → side that wrote in it
 	broken    []string
 
