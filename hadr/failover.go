@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"linkspan/hadr/agcore"
@@ -30,8 +31,7 @@ func (m *Manager) Failover(ctx context.Context, group string) error {
 	if m.roleOf(m.group(l.name)) != agcore.Primary {
 		return sqlerr.New(47517, l.name)
 	}
-	l.awaitFlow(ctx)
-	return l.ask(ctx, func() agcore.Event { return l.failoverEvent(ctx) })
+	return l.askFollowing(ctx, func() agcore.Event { return l.failoverEvent(ctx) })
 }
 
 // RequestFailover is Failover asked on the copy, by its management: the primary is asked over the link, and does it as if
@@ -41,8 +41,7 @@ func (m *Manager) RequestFailover(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	l.awaitFlow(ctx)
-	return l.ask(ctx, func() agcore.Event {
+	return l.askFollowing(ctx, func() agcore.Event {
 		e := l.failoverEvent(ctx)
 		e.On = true
 		return e
@@ -53,26 +52,42 @@ func (m *Manager) RequestFailover(ctx context.Context, group string) error {
 // failover that takes a moment.
 const flowWait = 10 * time.Second
 
-// awaitFlow waits while the copy is about to follow.
-func (l *link) awaitFlow(ctx context.Context) {
-	late, stop := l.m.opts.Clock.After(flowWait)
-	defer stop()
-	for l.snap.Load().phase == agcore.PhaseNotSynchronizing {
-		tick, stopTick := l.m.opts.Clock.After(5 * time.Millisecond)
-		select {
-		case <-tick:
-		case <-late:
-			stopTick()
-			return
-		case <-ctx.Done():
-			stopTick()
-			return
-		case <-l.group.Context().Done():
-			stopTick()
-			return
+// askFollowing is ask of a planned failover; it is asked again while the copy is about to follow.
+func (l *link) askFollowing(ctx context.Context, event func() agcore.Event) error {
+	until := l.m.now().Add(flowWait)
+	for {
+		l.awaitFlow(ctx, until)
+		err := l.ask(ctx, event)
+		early := sqlerr.Number(err) == 47514 && strings.Contains(err.Error(), agcore.NotFollowing)
+		if !early || !l.m.now().Before(until) || !l.following() || !l.moment(ctx) {
+			return err
 		}
-		stopTick()
 	}
+}
+
+// following reports whether log flows, or is about to.
+func (l *link) following() bool {
+	p := l.snap.Load().phase
+	return p == agcore.PhaseNotSynchronizing || p == agcore.PhaseSynchronizing
+}
+
+// awaitFlow waits while the copy is about to follow.
+func (l *link) awaitFlow(ctx context.Context, until time.Time) {
+	for l.snap.Load().phase == agcore.PhaseNotSynchronizing && l.m.now().Before(until) && l.moment(ctx) {
+	}
+}
+
+// moment waits a little; false when ctx or the link ended.
+func (l *link) moment(ctx context.Context) bool {
+	tick, stop := l.m.opts.Clock.After(5 * time.Millisecond)
+	defer stop()
+	select {
+	case <-tick:
+		return true
+	case <-ctx.Done():
+	case <-l.group.Context().Done():
+	}
+	return false
 }
 
 func (m *Manager) forFailover(group string) (*link, error) {

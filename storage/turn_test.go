@@ -20,6 +20,10 @@ import (
 
 func TestTurnIsFairAndCancellable(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, turnIsFairAndCancellable)
+}
+
+func turnIsFairAndCancellable(t *testing.T) {
 	db := create(t, options(fsx.NewMem()))
 	w, err := db.Writer(t.Context())
 	if err != nil {
@@ -46,13 +50,7 @@ func TestTurnIsFairAndCancellable(t *testing.T) {
 			mu.Unlock()
 			w.Rollback()
 		})
-		for deadline := time.After(10 * time.Second); db.Stats().WritersWaiting <= i; {
-			select {
-			case <-deadline:
-				t.Fatal("the writer does not wait")
-			default:
-			}
-		}
+		synctest.Wait() // it waits
 	}
 	w.Rollback()
 	g.Wait()

@@ -29,7 +29,7 @@ func (l *Link) planned(now time.Time, e Event) []Action {
 		}
 		return []Action{{Kind: FailoverFailed, Fault: e.Fault}}
 	case !l.connected || !l.flowing || l.state.Suspended || l.state.Outdated > l.mine.Epoch:
-		return refuse(e, 47514, l.opts.Name, "the copy does not follow")
+		return refuse(e, 47514, l.opts.Name, NotFollowing)
 	}
 	l.change = change{work: WorkPreparing, epoch: NextEpoch(l.known(), l.opts.Side.Other()), due: by, asked: e.Kind == FailoverAsked, peer: e.Kind == PeerAsks}
 	return []Action{{Kind: SendPrepare, Epoch: l.change.epoch}}

@@ -27,13 +27,17 @@ func (l *Link) granted() bool {
 	return l.Copy() && last.Kind == RoleFence && l.opts.Side.Opens(last.Epoch) && l.state.Refused < last.Epoch
 }
 
+// NotFollowing is the reason in a 47514 that refuses a planned failover before anything was done: log does not flow to the
+// copy, or the copy has not noticed yet that it does.
+const NotFollowing = "the copy does not follow"
+
 // unready says why this copy cannot take over now.
 func (l *Link) unready(e Event) Fault {
 	switch {
 	case e.Fault.Number != 0:
 		return e.Fault
 	case !l.Copy() || !l.mine.Exists || !l.flowing || l.state.Suspended || l.state.Reseed || l.change.work.busy():
-		return faultOf(47514, l.opts.Name, "the copy does not follow")
+		return faultOf(47514, l.opts.Name, NotFollowing)
 	default:
 		return Fault{}
 	}
