@@ -170,6 +170,31 @@ func TestNightlyBackups(t *testing.T) {
 	}
 }
 
+// SQL Server's own full and differential backup, restored through a client.
+func TestRestoreOfSQLServersBackups(t *testing.T) {
+	t.Parallel()
+	from, err := filepath.Abs(filepath.Join("..", "..", "..", "shared", "backups", "simplerecovery"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(from); err != nil {
+		t.Skip("no real backups beside the repository")
+	}
+	p := servers(t, pairOptions{})
+	if err := os.CopyFS(filepath.Join(p.dir, "backups"), os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	p.source.exec("master", "RESTORE DATABASE steps FROM DISK = 'SimpleBacktest.bak' WITH NORECOVERY")
+	p.source.restart()
+	p.source.exec("master", "RESTORE DATABASE steps FROM DISK = 'SimpleBackTest_1.bak' WITH RECOVERY")
+	var n int
+	var first, last time.Time
+	err = p.source.open("steps").QueryRowContext(t.Context(), "SELECT COUNT(*), MIN(dt), MAX(dt) FROM dbo.steps").Scan(&n, &first, &last)
+	if err != nil || n != 10 || first.Format("15:04:05.000") != "10:30:32.707" || last.Format("15:04:05.000") != "10:35:02.730" {
+		t.Errorf("%d rows from %v to %v, %v", n, first, last, err)
+	}
+}
+
 // A server that is killed in the middle of a backup leaves no file that looks whole and keeps the old one; killed in the
 // middle of a restore it leaves what was there, and the restore can be run again.
 func TestKillsDuringBackupAndRestore(t *testing.T) {
