@@ -40,7 +40,11 @@ func TestLogReplaySurvivesKills(t *testing.T) {
 	const logs = 8
 	for i := range logs {
 		p.source.exec("busy", fmt.Sprintf("INSERT INTO dbo.rows VALUES (%d, 1)", i), fmt.Sprintf("BACKUP LOG busy TO DISK = 'l%d.trn'", i))
-		time.Sleep(time.Duration(40*i) * time.Millisecond) // where the crash falls is chance
+		select { // where the crash falls is chance
+		case <-time.After(time.Duration(40*i) * time.Millisecond):
+		case <-p.target.process.Done():
+			t.Fatal("the managed instance ended by itself")
+		}
 		p.target.restart()
 	}
 	files := logs + 1
