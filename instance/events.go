@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"linkspan/internal/startstop"
-	"linkspan/lsn"
 	"linkspan/sqlerr"
 	"linkspan/storage"
 )
@@ -88,7 +87,6 @@ func (in *Instance) happened(ctx context.Context, e databaseEvent) {
 		in.errorLog(sqlerr.New(58021, name, e.Used/mib, e.Limit/mib, retentionReason(e.Reason)))
 	case storage.EventLogDropped:
 		in.errorLog(sqlerr.New(58022, name, e.Used/mib, retentionReason(e.Reason), e.LSN.Decimal()))
-		in.logDropped(name, e.LSN)
 	case storage.EventBadPage:
 		in.errorLog(sqlerr.From(e.Err))
 		in.suspectPage(ctx, e)
@@ -138,24 +136,12 @@ func rootCause(err error) string {
 	}
 }
 
-// logDropped tells the links of a database that log which a copy wanted is gone.
-func (in *Instance) logDropped(database string, oldest lsn.LSN) {
-	if h, ok := any(in.hadr).(interface {
-		LogDropped(database string, oldest lsn.LSN)
-	}); ok && in.hadr != nil {
-		h.LogDropped(database, oldest)
-	}
-}
-
 // fetchPage gets a page from the other copy of the database, if a link can.
 func (d *Database) fetchPage(ctx context.Context, no uint32, want storage.Digest) ([]byte, error) {
-	h, ok := any(d.in.hadr).(interface {
-		FetchPage(ctx context.Context, database string, no uint32, want storage.Digest) ([]byte, error)
-	})
-	if !ok || d.in.hadr == nil {
+	if d.in.hadr == nil { // while the instance starts
 		return nil, errors.New("no link asks another copy for pages")
 	}
-	return h.FetchPage(ctx, d.Name(), no, want)
+	return d.in.hadr.FetchPage(ctx, d.Name(), no, want)
 }
 
 // kindSuspectPage is the kind of suspectDoc documents: the rows of msdb.dbo.suspect_pages.
