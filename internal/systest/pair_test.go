@@ -25,6 +25,8 @@ type pair struct {
 	spec           string // more of link.yaml
 	source, target *side
 	proxy          *harness.Proxy
+	// asked counts the statements that asked a side for a planned failover.
+	asked int
 }
 
 // side is one instance of a pair.

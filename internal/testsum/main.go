@@ -1,5 +1,5 @@
 // Command testsum reads the output of "go test -json" and prints what a person wants of it: a line per package with its
-// time, everything a failing test said, and at the end what was skipped and why. It exits with 1 when anything failed.
+// time, everything a failing test said, and at the end what was skipped and why and what failed. It exits with 1 when anything failed.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 )
 
@@ -35,12 +36,13 @@ type summary struct {
 	tests   map[string]int              // by package
 	skipped []string
 	failed  []string
+	why     map[string][]string // by failed
 	all     int
 }
 
 // summarize reads events to their end and says whether nothing failed.
 func summarize(in io.Reader, out io.Writer) (bool, error) {
-	s := &summary{out: out, said: map[string]*strings.Builder{}, tests: map[string]int{}}
+	s := &summary{out: out, said: map[string]*strings.Builder{}, tests: map[string]int{}, why: map[string][]string{}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -59,6 +61,9 @@ func summarize(in io.Reader, out io.Writer) (bool, error) {
 	}
 	for _, t := range s.failed {
 		fmt.Fprintln(out, "FAILED  ", t)
+		for _, l := range s.why[t] {
+			fmt.Fprintln(out, "          ", l)
+		}
 	}
 	fmt.Fprintf(out, "%d tests in %d packages, %d skipped, %d failures\n", s.all, len(s.tests), len(s.skipped), len(s.failed))
 	return len(s.failed) == 0 && s.all > 0, nil
@@ -105,6 +110,7 @@ func (s *summary) endTest(e event, key string) {
 	switch e.Action {
 	case "fail":
 		s.failed = append(s.failed, name)
+		s.why[name] = remarks(s.text(key))
 		fmt.Fprint(s.out, s.text(key))
 	case "skip":
 		s.skipped = append(s.skipped, name+": "+reason(s.text(key)))
@@ -116,6 +122,27 @@ func (s *summary) text(key string) string {
 		return b.String()
 	}
 	return ""
+}
+
+// A failed test's remarks are repeated at the end, so that they are found under what its processes said.
+const (
+	maxRemarks      = 12
+	maxRemarkLength = 500
+)
+
+// remark begins what a test said itself, with the file and the line.
+var remark = regexp.MustCompile(`^\s*\w+_test\.go:\d+: `)
+
+// remarks are the last lines that a test said itself.
+func remarks(said string) []string {
+	var all []string
+	for l := range strings.Lines(said) {
+		if remark.MatchString(l) {
+			l = strings.TrimSpace(l)
+			all = append(all, l[:min(len(l), maxRemarkLength)])
+		}
+	}
+	return all[max(0, len(all)-maxRemarks):]
 }
 
 // reason is what a skipped test said, without the frame around it.

@@ -21,6 +21,10 @@ func TestSummarize(t *testing.T) {
 		{"fail", `{"Action":"output","Package":"linkspan/a","Test":"TestA","Output":"the cause\n"}
 {"Action":"fail","Package":"linkspan/a","Test":"TestA"}
 {"Action":"fail","Package":"linkspan/a"}`, false, []string{"the cause", "FAIL  a", "FAILED   a: TestA"}},
+		{"a remark above the noise", `{"Action":"output","Package":"linkspan/a","Test":"TestA","Output":"    a_test.go:7: got 1\n"}
+{"Action":"output","Package":"linkspan/a","Test":"TestA","Output":"        the process said much\n"}
+{"Action":"fail","Package":"linkspan/a","Test":"TestA"}
+{"Action":"fail","Package":"linkspan/a"}`, false, []string{"FAILED   a: TestA\n           a_test.go:7: got 1\nFAILED   linkspan/a"}},
 		{"does not build", `{"ImportPath":"linkspan/a","Action":"build-output","Output":"a.go:1: syntax error\n"}
 {"ImportPath":"linkspan/a","Action":"build-fail"}
 {"Action":"fail","Package":"linkspan/a"}`, false, []string{"a.go:1: syntax error", "linkspan/a does not build"}},
