@@ -118,3 +118,25 @@ type Entry struct {
 	// By is who asked; "" when nobody did.
 	By string `json:"by,omitempty"`
 }
+
+// Summary is an activity in a list.
+type Summary struct {
+	Activity string    `json:"activity"`
+	Created  time.Time `json:"created"`
+	Running  bool      `json:"running"`
+	// States counts the databases by state.
+	States map[flow.State]int `json:"states"`
+}
+
+// AuditEntry is one line of the audit: who changed what, from where.
+type AuditEntry struct {
+	Number   int64     `json:"number"`
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+	Activity string    `json:"activity,omitempty"`
+	Database string    `json:"database,omitempty"`
+	Action   string    `json:"action"`
+	Text     string    `json:"text,omitempty"`
+	// Hash is the line's own, over the one before it and all of the above: a line that was changed or taken out shows.
+	Hash string `json:"hash"`
+}
