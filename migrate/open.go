@@ -48,4 +48,3 @@ func (s *Service) Start(ctx context.Context, spec SpecSource, who Who) (activity
 
 // Close ends the work where it is, and waits. It goes on when the folder is engaged again.
 func (s *Service) Close() error { return nil }
-
