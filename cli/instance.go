@@ -58,7 +58,7 @@ docs/configuration.md lists what the YAML file may hold; the smallest is "name:"
 func newSandboxCommand() *cobra.Command {
 	c := &cobra.Command{Use: "sandbox", Short: "A source, a managed instance and its ARM endpoint in one process", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
-	c.AddCommand(newSandboxUpCommand())
+	c.AddCommand(newSandboxUpCommand(), newSandboxSQLCommand())
 	return c
 }
 
@@ -126,10 +126,11 @@ func describeSandbox(w io.Writer, s *daemon.Sandbox) error {
            subscription %s, resource group %s
   secrets  %s
   CA       %s
+  backups  of the source go to %s
 
 Next: link a database with "linkspan link create", or by hand with docs/link-by-hand.md.
 `, r.Source.Name, r.Source.Address, r.Source.Port, r.Source.User, r.Target.Name, r.Target.Address, r.Target.Port, r.Target.User, r.Target.FQDN,
-		r.ARM.URL, r.ARM.Subscription, r.ARM.ResourceGroup, r.Credentials, r.ARM.CA)
+		r.ARM.URL, r.ARM.Subscription, r.ARM.ResourceGroup, r.Credentials, r.ARM.CA, r.Share)
 	return err
 }
 

@@ -142,30 +142,43 @@ type sandboxLine struct {
 		Port, MirroringPort int
 	}
 	ARM struct {
-		URL, CA, Subscription, ResourceGroup string
+		URL, CA, Tenant, ClientID, Subscription, ResourceGroup string
 	}
 	Target struct {
 		Name, FQDN, Address string
 		Port, MirroringPort int
 	}
-	Credentials string
+	Credentials, Secrets, Share, Storage string
+}
+
+func readSandbox(file string) (sandboxLine, error) {
+	var l sandboxLine
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return l, fmt.Errorf("read sandbox: %w", err)
+	}
+	if err := json.Unmarshal(data, &l); err != nil {
+		return l, fmt.Errorf("read sandbox: %s is not the line that \"linkspan sandbox up --json\" prints: %w", file, err)
+	}
+	return l, nil
+}
+
+// instance is the managed instance's resource id.
+func (l sandboxLine) instance() string {
+	return "/subscriptions/" + l.ARM.Subscription + "/resourceGroups/" + l.ARM.ResourceGroup + "/providers/Microsoft.Sql/managedInstances/" + l.Target.Name
 }
 
 // addSandbox fills a spec from that line.
 func addSandbox(s *link.Spec, file string) error {
-	data, err := os.ReadFile(file)
+	l, err := readSandbox(file)
 	if err != nil {
-		return fmt.Errorf("read sandbox: %w", err)
-	}
-	var l sandboxLine
-	if err := json.Unmarshal(data, &l); err != nil {
-		return fmt.Errorf("read sandbox: %s is not the line that \"linkspan sandbox up --json\" prints: %w", file, err)
+		return err
 	}
 	s.Source.Address, s.Source.Port, s.Source.CA = l.Source.Address, l.Source.Port, l.ARM.CA
 	s.Source.MirroringPort, s.Target.MirroringPort = l.Source.MirroringPort, l.Target.MirroringPort
 	s.Target.SQL = link.TargetSQLSpec{Address: l.Target.Address, Port: l.Target.Port, Host: l.Target.FQDN, CA: l.ARM.CA}
 	s.Target.Endpoint, s.Target.CA, s.Credentials = l.ARM.URL, l.ARM.CA, l.Credentials
-	s.Target.Instance = "/subscriptions/" + l.ARM.Subscription + "/resourceGroups/" + l.ARM.ResourceGroup + "/providers/Microsoft.Sql/managedInstances/" + l.Target.Name
+	s.Target.Instance = l.instance()
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -46,8 +47,14 @@ type SandboxReady struct {
 	Source SandboxServer `json:"source"`
 	Target SandboxServer `json:"target"`
 	ARM    SandboxARM    `json:"arm"`
-	// Credentials is the file, mode 0600, with the passwords and the client secret.
+	// Credentials is the file, mode 0600, with the passwords and the client secret. Secrets is a folder with the same as one
+	// file each: source, target, arm.
 	Credentials string `json:"credentials"`
+	Secrets     string `json:"secrets"`
+	// Share is the folder that the source's backups go to when a statement names none; Storage is one that the managed
+	// instance restores from.
+	Share   string `json:"share"`
+	Storage string `json:"storage"`
 }
 
 // SandboxServer is one of the two servers.
@@ -100,6 +107,9 @@ func StartSandbox(ctx context.Context, o SandboxOptions, log *slog.Logger) (*San
 		return nil, err
 	}
 	source.Password, target.Password, target.ARM.ClientSecret = creds.Source.Password, creds.Target.Password, creds.ARM.ClientSecret
+	if err := prepareSandbox(o, creds); err != nil {
+		return nil, err
+	}
 	if err := s.startBoth(ctx, source, target, log); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -137,6 +147,26 @@ func freshSandbox(a *ARMConfig) (sandboxCredentials, error) {
 	return sandboxCredentials{Source: source, Target: target, ARM: arm}, errors.Join(err1, err2, err3)
 }
 
+// The folders in a sandbox's.
+const (
+	sandboxShare   = "share"
+	sandboxStorage = "storage"
+	sandboxSecrets = "secrets"
+)
+
+// prepareSandbox makes the folders for backups, and writes each secret into a file of its own, as the specs of migrations
+// want them.
+func prepareSandbox(o SandboxOptions, creds sandboxCredentials) error {
+	var errs []error
+	for _, name := range []string{sandboxShare, sandboxStorage} {
+		errs = append(errs, os.MkdirAll(filepath.Join(o.Dir, name), 0o700))
+	}
+	for name, secret := range map[string]string{"source": creds.Source.Password, "target": creds.Target.Password, "arm": creds.ARM.ClientSecret} {
+		errs = append(errs, writeSecret(filepath.Join(o.Dir, sandboxSecrets, name), []byte(secret+"\n")))
+	}
+	return errors.Join(errs...)
+}
+
 func sandboxConfigs(o SandboxOptions, targetPort int) (source, target Config) {
 	mirroring := o.MirroringPort
 	hosts := map[string]string{SandboxTarget + ".linkspan.test": o.TargetAddress, SandboxSource: o.SourceAddress}
@@ -149,6 +179,9 @@ func sandboxConfigs(o SandboxOptions, targetPort int) (source, target Config) {
 	target = Config{Name: SandboxTarget, Kind: KindManagedInstance, Dir: filepath.Join(o.Dir, SandboxTarget), CA: o.Dir, Durability: durability,
 		Listen: net.JoinHostPort(o.TargetAddress, strconv.Itoa(targetPort)), Addresses: []string{o.TargetAddress}, Hosts: hosts,
 		MirroringPort: &mirroring, ARM: &ARMConfig{Listen: net.JoinHostPort("localhost", strconv.Itoa(o.ARMPort))}}
+	share, storage := filepath.Join(o.Dir, sandboxShare), filepath.Join(o.Dir, sandboxStorage)
+	source.Backups = []string{share, filepath.Join(source.Dir, "backup")}
+	target.Backups = []string{filepath.Join(target.Dir, "backup"), storage, share}
 	source.fillDefaults()
 	target.fillDefaults()
 	return source, target
@@ -184,7 +217,8 @@ func (s *Sandbox) describe(o SandboxOptions, creds sandboxCredentials) {
 			MirroringPort: targetMirroring},
 		ARM: SandboxARM{URL: target.ARM, CA: target.CA, Tenant: a.Tenant, ClientID: a.ClientID, Subscription: a.Subscription,
 			ResourceGroup: a.ResourceGroup},
-		Credentials: filepath.Join(o.Dir, "credentials.json"),
+		Credentials: filepath.Join(o.Dir, "credentials.json"), Secrets: filepath.Join(o.Dir, sandboxSecrets),
+		Share: filepath.Join(o.Dir, sandboxShare), Storage: filepath.Join(o.Dir, sandboxStorage),
 	}
 }
 
