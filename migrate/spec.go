@@ -1,6 +1,9 @@
 package migrate
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // Spec is one activity: databases of one source that move to one target. The tags about, need and enum are what the
 // schema says of a field.
@@ -50,15 +53,8 @@ type StorageSpec struct {
 	Folder    string `yaml:"folder" about:"a local folder; only with a local target"`
 }
 
-// The kinds of target.
-const (
-	ManagedInstance = "managedInstance"
-	SQLServer       = "sqlServer"
-)
-
-// TargetSpec is a managed instance behind the management API, or a SQL Server that restores by T-SQL.
+// TargetSpec is a managed instance: behind the management API, and where it takes T-SQL.
 type TargetSpec struct {
-	Kind             string     `yaml:"kind" enum:"managedInstance,sqlServer" about:"default managedInstance"`
 	Instance         string     `yaml:"instance" about:"the managed instance's resource id"`
 	Endpoint         string     `yaml:"endpoint" about:"a local management endpoint; empty: Azure"`
 	CA               string     `yaml:"ca" about:"PEM file with that endpoint's authority"`
@@ -105,7 +101,6 @@ const (
 // Normalize fills the defaults in.
 func (s Spec) Normalize() Spec {
 	set(&s.Share.Folders, "one")
-	set(&s.Target.Kind, ManagedInstance)
 	set(&s.Settings.Logins, LoginsNeeded)
 	set(&s.Settings.BlockMiB, defaultBlockMiB)
 	set(&s.Settings.Parallel, defaultParallel)
@@ -120,6 +115,17 @@ func (s Spec) Normalize() Spec {
 			if s.Share.Folders == "perDatabase" {
 				d.Path = inside(d.Path, d.Name)
 			}
+		}
+	}
+	return s
+}
+
+// Under resolves the relative paths of files and folders against a folder, which is the spec file's own.
+func (s Spec) Under(base string) Spec {
+	for _, p := range []*string{&s.Source.CA, &s.Source.PasswordFile, &s.Share.PasswordFile, &s.Storage.KeyFile, &s.Storage.SASFile, &s.Storage.TargetSAS,
+		&s.Storage.Folder, &s.Target.CA, &s.Target.ClientSecretFile, &s.Target.SQL.CA, &s.Target.SQL.PasswordFile} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
 		}
 	}
 	return s

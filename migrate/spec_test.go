@@ -45,7 +45,7 @@ func TestParse(t *testing.T) {
 	}
 	s, err = migrate.Parse([]byte(small))
 	must(t, err)
-	if c := s.Settings; s.Target.Kind != migrate.ManagedInstance || s.Share.Folders != "one" || c.Logins != migrate.LoginsNeeded || c.BlockMiB != 8 || c.Parallel != 4 ||
+	if c := s.Settings; s.Share.Folders != "one" || c.Logins != migrate.LoginsNeeded || c.BlockMiB != 8 || c.Parallel != 4 ||
 		c.ScanEvery != 2*time.Second || c.MaxPause != 5*time.Minute || s.Databases[0].Path != "/srv/backups" {
 		t.Errorf("%+v", s)
 	}
@@ -61,7 +61,7 @@ func TestEveryProblemAtOnce(t *testing.T) {
 source: {server: 'a\b\c', port: 70000, password: x, trustServerCertificate: true, ca: x.pem}
 share: {path: 'smb://u:secret@h/s', user: 'AZURE\acct', folders: many}
 storage: {container: "https://a.blob.core.windows.net/backup", keyFile: k, sasFile: s}
-target: {kind: managedInstance, instance: x, tenant: t}
+target: {instance: x, tenant: t}
 databases: [{name: master}, {name: SSISDB}, {name: a}, {name: A}, {name: b, targetName: a}, {name: c, path: 'relative'}]
 settings: {logins: some, blockMiB: 1000, parallel: -1, bandwidthMiB: -1, scanEvery: 1ms, maxPause: 48h}
 `))

@@ -150,7 +150,7 @@ func (s Spec) validateStorage(r *report) {
 		r.add("storage", "it has neither container nor folder")
 	case st.Container != "" && st.Folder != "":
 		r.add("storage", "it has both container and folder")
-	case st.Folder != "" && s.Target.Kind == ManagedInstance && s.Target.Endpoint == "":
+	case st.Folder != "" && s.Target.Endpoint == "":
 		r.add("storage.folder", "a managed instance in Azure restores from a blob container only")
 	case st.Container != "":
 		r.check("storage.container", checkContainer(st.Container))
@@ -188,23 +188,15 @@ func checkContainer(s string) error {
 
 func (s Spec) validateTarget(r *report) {
 	t := s.Target
-	r.among("target.kind", t.Kind, ManagedInstance, SQLServer)
-	switch t.Kind {
-	case ManagedInstance:
-		if t.Instance == "" {
-			r.need("target.instance", "")
-		} else if _, err := armtypes.ParseInstanceID(t.Instance); err != nil {
-			r.check("target.instance", err)
-		}
-		if (t.Tenant == "") != (t.ClientID == "") {
-			r.add("target", "tenant and clientId come together")
-		}
-	case SQLServer:
-		if t.Instance != "" || t.Endpoint != "" {
-			r.add("target", "a SQL Server has no instance id and no management endpoint")
-		}
+	if t.Instance == "" {
+		r.need("target.instance", "")
+	} else if _, err := armtypes.ParseInstanceID(t.Instance); err != nil {
+		r.check("target.instance", err)
 	}
-	t.SQL.validate(r, "target.sql", t.Kind == SQLServer)
+	if (t.Tenant == "") != (t.ClientID == "") {
+		r.add("target", "tenant and clientId come together")
+	}
+	t.SQL.validate(r, "target.sql", false)
 }
 
 // systemDatabases are not moved.
