@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	mssql "github.com/microsoft/go-mssqldb"
@@ -23,9 +24,14 @@ import (
 
 // Target says where a server is and who logs in.
 type Target struct {
-	// Address is the host name or address to dial, Port its TDS port (0 means 1433).
+	// Address is the host name or address to dial, Port its TDS port (0 means 1433, or that of Instance).
 	Address string
 	Port    int
+	// Instance is the name of an instance there, without the host's; "" or MSSQLSERVER is the default one. While Port is 0
+	// every Open asks SQL Server Browser for its port: dynamic ports change when the instance restarts.
+	Instance string
+	// BrowserPort is the UDP port of SQL Server Browser; 0 means 1434.
+	BrowserPort int
 	// Host is the name that the server's certificate must have; "" means Address.
 	Host           string
 	User, Password string
@@ -55,8 +61,13 @@ type Client struct {
 	server string
 }
 
-// Open connects and logs in, so that a wrong address or password shows here.
+// Open connects and logs in, so that a wrong address or password shows here. The port of a named instance is asked for
+// first; a *BrowserError tells why it is not known.
 func Open(ctx context.Context, t Target) (*Client, error) {
+	t, err := t.resolve(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", t.name(), err)
+	}
 	cfg, err := t.config()
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", t.name(), err)
@@ -81,7 +92,20 @@ func (c *Client) Close() error { return c.db.Close() }
 // Server is the address, for messages.
 func (c *Client) Server() string { return c.server }
 
+// resolve fills the port of a named instance in.
+func (t Target) resolve(ctx context.Context) (Target, error) {
+	if t.Instance == "" || t.Port != 0 || strings.EqualFold(t.Instance, "MSSQLSERVER") {
+		return t, nil
+	}
+	i, err := Browser{Host: t.Address, Port: t.BrowserPort}.Find(ctx, t.Instance)
+	t.Port = i.Port
+	return t, err
+}
+
 func (t Target) name() string {
+	if t.Port == 0 && t.Instance != "" {
+		return t.Address + `\` + t.Instance
+	}
 	return net.JoinHostPort(t.Address, strconv.Itoa(t.port()))
 }
 

@@ -67,6 +67,40 @@ func (c *Client) Query(ctx context.Context, text string, args ...any) (*Result, 
 	return res, nil
 }
 
+// Each runs a batch with one result set, of any length, and calls row for each row in turn with values as Set has them.
+// row must not keep the slice. An error of row ends it and is returned. Only one row is in memory at a time.
+func (c *Client) Each(ctx context.Context, text string, row func(values []any) error, args ...any) error {
+	rows, err := c.db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return c.failure(ctx, err)
+	}
+	defer func() { _ = rows.Close() }() // an early end; what matters is in rows.Err
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return c.failure(ctx, err)
+	}
+	names := make([]string, len(types))
+	values, at := make([]any, len(types)), make([]any, len(types))
+	for i := range types {
+		names[i], at[i] = types[i].DatabaseTypeName(), &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(at...); err != nil {
+			return c.failure(ctx, err)
+		}
+		for i := range values {
+			values[i] = plain(values[i], names[i])
+		}
+		if err := row(values); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return c.failure(ctx, err)
+	}
+	return nil
+}
+
 // failure says why a batch failed: that the caller gave up counts before what the driver made of it.
 func (c *Client) failure(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
