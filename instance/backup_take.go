@@ -177,7 +177,7 @@ func (t *taking) firstHeader() bak.Header {
 		h.Flags |= bak.FlagCopyOnly
 	}
 	if t.b.norecovery {
-		h.Flags |= bak.FlagTail
+		h.Flags |= bak.FlagTail | bak.FlagTailNoRecover // IsForceOffline: it left the database restoring
 	}
 	switch doc.Recovery {
 	case recoverySimple:
