@@ -237,7 +237,7 @@ func (p *BadPage) err() error {
 		what = fmt.Sprintf("%s (expected: %s; actual: %s)", p.Reason, p.Expected, p.Actual)
 	}
 	return sqlerr.New(824, what, "read", 1, p.Page, p.database, offset, p.File).
-		WithCause(fmt.Errorf("%w: page %d of LSN %s in %s at %d: %s", ErrDamaged, p.Page, p.LSN, p.File, p.Offset, what))
+		WithCause(&PageError{p.Page, fmt.Sprintf("%d of LSN %s in %s at %d: %s", p.Page, p.LSN, p.File, p.Offset, what)})
 }
 
 // readOnce is read without taking room in the cache.

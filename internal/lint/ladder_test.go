@@ -19,7 +19,7 @@ const module = "linkspan/"
 var ladder = [][]string{
 	0: {"lsn", "sqlerr", "sqltype", "internal/clock", "internal/fsx", "internal/invariant", "internal/sabotage", "internal/startstop", "internal/lint"},
 	1: {"sqlapi", "rel", "tds", "pagelog", "bak", "bak/chain", "bak/mdf", "bak/baktest", "trust", "login", "hadr/hadrwire", "hadr/agcore", "hadr/agsim",
-		"tsql/ast", "tsql/parse", "link/flow", "migrate/flow", "logreplay/flow", "armtypes"},
+		"storage/btree", "tsql/ast", "tsql/parse", "link/flow", "migrate/flow", "logreplay/flow", "armtypes"},
 	2: {"storage", "storage/logvfs", "media", "media/mediatest", "media/dir", "media/smb", "media/azblob", "backup/device", "hadr/endpoint", "sqlclient", "armclient", "internal/smallfile"},
 	3: {"backup", "backup/foreign", "catalog", "tsql/sqlfn", "tsql/bind", "tsql/exec", "migrate/ledger", "migrate/share", "migrate/depot",
 		"migrate/servers", "migrate/logins", "migrate/replay"},
