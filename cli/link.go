@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"linkspan/internal/clock"
 	"linkspan/internal/fsx"
 	"linkspan/link"
 	"linkspan/link/flow"
@@ -151,9 +152,18 @@ type sandboxLine struct {
 	Credentials, Secrets, Share, Storage string
 }
 
+// sandboxStart is how long a sandbox that is being started is waited for.
+const sandboxStart = 15 * time.Second
+
+// readSandbox reads that line. An empty file is one to which a sandbox that is starting will write.
 func readSandbox(file string) (sandboxLine, error) {
 	var l sandboxLine
 	data, err := os.ReadFile(file)
+	for end := time.Now().Add(sandboxStart); err == nil && len(data) == 0 && time.Now().Before(end); data, err = os.ReadFile(file) {
+		later, stop := clock.System.After(50 * time.Millisecond)
+		<-later
+		stop()
+	}
 	if err != nil {
 		return l, fmt.Errorf("read sandbox: %w", err)
 	}
