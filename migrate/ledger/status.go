@@ -3,7 +3,6 @@ package ledger
 import (
 	"time"
 
-	"linkspan/lsn"
 	"linkspan/migrate/flow"
 )
 
@@ -36,9 +35,10 @@ type Database struct {
 	Files       map[flow.FileState]int `json:"files"`
 	CopiedBytes int64                  `json:"copiedBytes"`
 	TotalBytes  int64                  `json:"totalBytes"`
-	// LastRestored is the file that was restored last; it ends at LastLSN, and was finished on the source at LastBackup.
+	// LastRestored is the file that was restored last; it ends at LastLSN (decimal, as RESTORE HEADERONLY shows it), and was
+	// finished on the source at LastBackup.
 	LastRestored string    `json:"lastRestored,omitempty"`
-	LastLSN      lsn.LSN   `json:"lastLSN,omitzero"`
+	LastLSN      string    `json:"lastLSN,omitempty"`
 	LastBackup   time.Time `json:"lastBackup,omitzero"`
 	// Waits are what it waits for now, Gates the conditions of the cutover.
 	Waits []Wait `json:"waits,omitempty"`
@@ -89,8 +89,8 @@ type File struct {
 	State   flow.FileState `json:"state"`
 	Size    int64          `json:"size"`
 	Copied  int64          `json:"copied"`
-	First   lsn.LSN        `json:"firstLSN,omitzero"`
-	Last    lsn.LSN        `json:"lastLSN,omitzero"`
+	First   string         `json:"firstLSN,omitempty"`
+	Last    string         `json:"lastLSN,omitempty"`
 	Stripes int            `json:"stripes,omitempty"`
 	Reason  string         `json:"reason,omitempty"`
 }
