@@ -94,6 +94,8 @@ type Databases interface {
 	// when it is not used any more. The instance does not close the storage before. It may also fail for a moment, as
 	// while the database is started; the caller tries again.
 	Open(ctx context.Context, name string) (db *storage.DB, release func(), err error)
+	// Inspect is Open for looking at pages only: also of a database that has stopped because of what was found in it.
+	Inspect(name string) (db *storage.DB, release func(), err error)
 	// CreateRestoring registers a new database in state Restoring, durably, and returns the storage options to make its
 	// copy with. 1801 when the name is taken. A database that this link registered before is found by RestoringOptions.
 	CreateRestoring(ctx context.Context, name string) (storage.Options, error)
@@ -107,8 +109,9 @@ type Databases interface {
 	// Reseed puts a copy that is online back into the state Restoring, durably, keeping its folder, and returns the storage
 	// options to make it anew with.
 	Reseed(ctx context.Context, name string) (storage.Options, error)
-	// PageOwner names the table or index that a page belongs to, as far as the database can tell; "" otherwise.
-	PageOwner(ctx context.Context, name string, page uint32) string
+	// PageOwners names the tables and indexes that pages belong to, as far as can be told; a page that it says nothing of is
+	// not in the result. It may read the whole database, until ctx ends.
+	PageOwners(ctx context.Context, name string, pages []uint32) map[uint32]string
 	// Opening is called BEFORE a copy becomes the primary, and after log was taken back: what is known of its rows beside
 	// the storage (identity counters) is found out anew.
 	Opening(name string)

@@ -18,7 +18,7 @@ import (
 )
 
 // stopped is the event of a following that ended with err.
-func (l *link) stopped(ctx context.Context, s *endpoint.Session, err error) agcore.Event {
+func (l *link) stopped(s *endpoint.Session, err error) agcore.Event {
 	var refused *refusedError
 	switch {
 	case errors.As(err, &refused) && refused.Number == 1412:
@@ -28,7 +28,7 @@ func (l *link) stopped(ctx context.Context, s *endpoint.Session, err error) agco
 	case errors.As(err, &refused) && refused.Final:
 		return agcore.Event{Kind: agcore.Break, Fault: agcore.Fault{Number: refused.Number, Text: refused.Text}}
 	case errors.Is(err, storage.ErrDigest), errors.Is(err, storage.ErrDamaged):
-		text := l.explain(ctx, s, err)
+		text := explained(pagesOf(err), nil, err)
 		return agcore.Event{Kind: agcore.Divergence, Text: text, Fault: suspendFault(l.database, agcore.SuspendRedo, text)}
 	case errors.Is(err, storage.ErrPoisoned):
 		return agcore.Event{Kind: agcore.Suspend, Reason: agcore.SuspendRedo, Text: err.Error(), Fault: suspendFault(l.database, agcore.SuspendRedo, err.Error())}
@@ -37,38 +37,92 @@ func (l *link) stopped(ctx context.Context, s *endpoint.Session, err error) agco
 	return agcore.Event{Kind: agcore.FlowFailed, Fault: l.lost(s, err)}
 }
 
-// compareTime bounds the search for the pages that differ.
-const compareTime = 20 * time.Second
+// compareTime bounds the search for the pages that differ, ownerTime that for their tables, and comparisons how often the
+// first is tried: it ends with the connection, and once with the other side's flow, when that hears of the suspension.
+const (
+	compareTime = 20 * time.Second
+	ownerTime   = 2 * time.Minute
+	comparisons = 4
+)
 
 // mostNamed is how many pages an explanation names.
 const mostNamed = 8
 
-// explain says which pages of the copy differ, and whose they are.
-func (l *link) explain(ctx context.Context, s *endpoint.Session, err error) string {
-	db, release, oerr := l.m.opts.Databases.Open(ctx, l.database)
-	if release != nil {
-		defer release()
-	}
+// pagesOf are the pages that the error itself names.
+func pagesOf(err error) []uint32 {
 	var differs *storage.DigestError
-	var pages []uint32
+	var damaged *storage.PageError
 	switch {
 	case errors.As(err, &differs) && differs.Page != 0:
-		pages = []uint32{differs.Page}
-	case oerr == nil && differs != nil:
-		pages = l.findPages(ctx, s, db)
+		return []uint32{differs.Page}
+	case errors.As(err, &damaged):
+		return []uint32{damaged.Page}
 	}
+	return nil
+}
+
+// explained says which pages of the copy differ, and whose they are, as far as that is known.
+func explained(pages []uint32, owners map[uint32]string, err error) string {
 	if len(pages) == 0 {
 		return err.Error()
 	}
 	var named []string
 	for _, p := range pages {
 		name := fmt.Sprintf("page %d", p)
-		if owner := l.m.opts.Databases.PageOwner(ctx, l.database, p); owner != "" {
+		if owner := owners[p]; owner != "" {
 			name += " (" + owner + ")"
 		}
 		named = append(named, name)
 	}
 	return fmt.Sprintf("this copy differs from the primary's in %s: %s. RESUME fetches what differs", strings.Join(named, ", "), err)
+}
+
+// explain finds out which pages of the copy differ, and whose they are, beside everything else: the copy is suspended
+// already. What is known is told at once; in the loop.
+func (l *link) explain(s *endpoint.Session, err error, told string) {
+	tell := func(text string) {
+		l.post(func() {
+			if text == told || l.core.State().Text != told { // or it is about another suspension by now
+				return
+			}
+			told = text
+			l.step(agcore.Event{Kind: agcore.Explained, Text: text, Fault: suspendFault(l.database, agcore.SuspendRedo, text)})
+		})
+	}
+	l.group.Go(func(ctx context.Context) {
+		pages := pagesOf(err)
+		if len(pages) == 0 {
+			pages = l.comparePages(ctx, s)
+			tell(explained(pages, nil, err))
+		}
+		if len(pages) == 0 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, ownerTime)
+		defer cancel()
+		tell(explained(pages, l.m.opts.Databases.PageOwners(ctx, l.database, pages), err))
+	})
+}
+
+// comparePages is findPages, until it succeeds.
+func (l *link) comparePages(ctx context.Context, s *endpoint.Session) []uint32 {
+	db, release, err := l.m.opts.Databases.Inspect(l.database)
+	if err != nil {
+		return nil
+	}
+	defer release()
+	for range comparisons {
+		if pages := l.findPages(ctx, s, db); len(pages) > 0 || s.Ended() {
+			return pages
+		}
+		again, stop := l.m.opts.Clock.After(time.Second)
+		select {
+		case <-again:
+		case <-ctx.Done():
+		}
+		stop()
+	}
+	return nil
 }
 
 // findPages compares the copy as it is shown with the primary's version of the same LSN.

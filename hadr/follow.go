@@ -47,8 +47,13 @@ func (l *link) receiveLog(ctx context.Context, gen uint64, s *endpoint.Session) 
 	if err == nil || ctx.Err() != nil || s.Ended() {
 		return // the reader of the control stream reports a lost connection
 	}
-	e := l.stopped(ctx, s, err)
-	l.news(ctx, gen, func() { l.step(e) })
+	e := l.stopped(s, err)
+	l.news(ctx, gen, func() {
+		l.step(e)
+		if e.Kind == agcore.Divergence {
+			l.explain(s, err, e.Text)
+		}
+	})
 }
 
 // refusedError is the source's refusal of a stream.

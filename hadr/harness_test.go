@@ -274,7 +274,23 @@ func (r registry) Reseed(_ context.Context, name string) (storage.Options, error
 	return r.n.options(name), nil
 }
 
-func (r registry) PageOwner(context.Context, string, uint32) string { return "" }
+func (r registry) Inspect(name string) (*storage.DB, func(), error) {
+	return r.Open(context.Background(), name)
+}
+
+func (r registry) PageOwners(ctx context.Context, name string, pages []uint32) map[uint32]string {
+	names := map[uint32]string{}
+	db, release, err := r.Inspect(name)
+	if err != nil {
+		return names
+	}
+	defer release()
+	found, _ := db.PageOwners(ctx, pages) // what was found until an error counts
+	for no, o := range found {
+		names[no] = o.Part.String() + " of " + o.Name
+	}
+	return names
+}
 
 func (r registry) EndWriters(string) {}
 

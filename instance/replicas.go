@@ -184,8 +184,18 @@ func (r registry) Reseed(ctx context.Context, name string) (storage.Options, err
 	return d.storageOptions(doc.Name, doc.Folder), nil
 }
 
-// PageOwner implements hadr.Databases.
-func (r registry) PageOwner(ctx context.Context, name string, page uint32) string { return "" }
+// Inspect implements hadr.Databases.
+func (r registry) Inspect(name string) (*storage.DB, func(), error) {
+	d, err := r.in.Find(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	db := d.opened()
+	if db == nil {
+		return nil, nil, fmt.Errorf("database %q is %s", name, d.State())
+	}
+	return db, func() {}, nil
+}
 
 // Opening implements hadr.Databases.
 func (r registry) Opening(name string) {

@@ -100,6 +100,8 @@ const (
 	Progressed
 	// PeerState, on the copy: the primary says whether commits wait for us (On) and whether we are synchronized (Final).
 	PeerState
+	// Explained, on a copy that diverged: Text says more of what differs; Fault.
+	Explained
 )
 
 var eventNames = [...]string{"none", "start", "connect-failed", "connected", "configured", "refused", "copy-ready", "copy-failed", "hello",
@@ -108,7 +110,7 @@ var eventNames = [...]string{"none", "start", "connect-failed", "connected", "co
 var failoverEventNames = [...]string{"failover-asked", "force-asked", "role-asked", "peer-prepares", "peer-ready", "peer-not-ready", "fence-done",
 	"fence-failed", "fence-seen", "open-done", "open-failed", "peer-opened", "peer-withdraws", "peer-refused", "demote-done", "demote-failed",
 	"rescue-done", "rescue-failed", "rewind-done", "rewind-failed", "peer-asks", "peer-answers", "log-gone", "divergence", "mode-set", "progressed",
-	"peer-state"}
+	"peer-state", "explained"}
 
 // String names the kind as scripts do.
 func (k EventKind) String() string {

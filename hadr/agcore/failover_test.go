@@ -113,7 +113,7 @@ func place(n uint32) lsn.LSN {
 
 func failoverEvent(t *testing.T, d *datadriven.TestData, now time.Time) agcore.Event {
 	var e agcore.Event
-	for k := agcore.Start; k <= agcore.PeerState; k++ {
+	for k := agcore.Start; k <= agcore.Explained; k++ {
 		if k.String() == d.Cmd {
 			e.Kind = k
 		}
@@ -151,6 +151,8 @@ func failoverEvent(t *testing.T, d *datadriven.TestData, now time.Time) agcore.E
 			e.Final = true
 		case "peer":
 			e.Peer = true
+		case "text":
+			e.Text = v
 		case "loss":
 			e.Loss = &agcore.Loss{Measured: true, Fork: place(number(t, d, v)), Tail: place(number(t, d, a.Vals[1]))}
 		default:

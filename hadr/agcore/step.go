@@ -31,7 +31,7 @@ func (l *Link) Step(now time.Time, e Event) []Action {
 		return nil
 	case Drop:
 		return l.drop()
-	case Suspend, Resume, Break, LogGone, Divergence:
+	case Suspend, Resume, Break, LogGone, Divergence, Explained:
 		return l.halt(e)
 	case SeedStarted, SeedDone, LogStarted, FlowFailed:
 		return l.flow(now, e)
@@ -302,6 +302,8 @@ func (l *Link) halt(e Event) []Action {
 		return append(out, l.begin()...)
 	case e.Kind == Divergence && l.Copy():
 		return l.diverge(e)
+	case e.Kind == Explained, e.Kind == Suspend && e.Peer && l.state.Suspended && l.state.Reason == SuspendPartner:
+		return l.explain(e)
 	case e.Kind == Suspend && !l.state.Suspended:
 		l.state.Suspended, l.state.Reason, l.state.Text = true, e.Reason, e.Text
 		out := append([]Action{{Kind: Persist}}, l.apart()...)
@@ -328,6 +330,20 @@ func (l *Link) diverge(e Event) []Action {
 		return []Action{{Kind: Persist}, {Kind: StopFlow}, {Kind: Log, Fault: e.Fault}}
 	}
 	return l.halt(e)
+}
+
+// explain notes why data movement is stopped, where more is known of that than at first.
+func (l *Link) explain(e Event) []Action {
+	diverged := l.state.Suspended && l.state.Reason == SuspendRedo && l.state.Reseed
+	if e.Text == l.state.Text || e.Text == "" || !e.Peer && !diverged {
+		return nil
+	}
+	l.state.Text = e.Text
+	out := []Action{{Kind: Persist}}
+	if l.connected && !e.Peer {
+		out = append(out, Action{Kind: SendSuspend})
+	}
+	return append(out, Action{Kind: Log, Fault: e.Fault})
 }
 
 func (l *Link) drop() []Action {
