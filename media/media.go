@@ -4,6 +4,7 @@ package media
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 )
@@ -35,4 +36,24 @@ type Source interface {
 	Open(ctx context.Context, name string) (File, error)
 	// Close gives up connections; open files become useless.
 	Close() error
+}
+
+// ErrBusy is in the errors of files that cannot be opened because whoever writes them shares them with nobody.
+var ErrBusy = errors.New("the program that writes the file holds it open and shares it with nobody")
+
+// Flat is a source whose folders can be looked at one at a time: media/dir and media/smb are.
+type Flat interface {
+	Source
+	// Files gives the files that lie in a folder itself ("" is the whole source's), not those in folders below it, in the
+	// order of names. It gives all of them or an error. What is neither file nor folder is passed over.
+	Files(ctx context.Context, folder string) ([]Entry, error)
+	// Stat gives one file as it is now.
+	Stat(ctx context.Context, name string) (Entry, error)
+}
+
+// Stamped is a File that knows when what was opened had been changed last.
+type Stamped interface {
+	File
+	// Modified is that time as it was when the file was opened.
+	Modified() time.Time
 }

@@ -3,8 +3,10 @@ package dir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 
 	"linkspan/internal/fsx"
@@ -14,7 +16,7 @@ import (
 // maxDepth bounds how deep folders may nest, against loops of links.
 const maxDepth = 64
 
-// Source is a folder. It implements media.Source.
+// Source is a folder. It implements media.Flat.
 type Source struct {
 	fs   fsx.FS
 	root string
@@ -71,9 +73,52 @@ func (s *Source) walk(ctx context.Context, name string, depth int, fn func(media
 	return nil
 }
 
+// Files implements media.Flat.
+func (s *Source) Files(ctx context.Context, folder string) ([]media.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := s.fs.ReadDir(s.path(folder))
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", s.path(folder), err)
+	}
+	files := make([]media.Entry, 0, len(entries))
+	for _, e := range entries {
+		if e.Type()&^fs.ModeSymlink != 0 {
+			continue
+		}
+		f, err := s.Stat(ctx, path.Join(folder, e.Name()))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errNoFile):
+			continue // gone meanwhile, or a link to something else
+		case err != nil:
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+var errNoFile = errors.New("it is no file")
+
+// Stat implements media.Flat.
+func (s *Source) Stat(_ context.Context, name string) (media.Entry, error) {
+	info, err := s.fs.Stat(s.path(name))
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoFile
+	}
+	if err != nil {
+		return media.Entry{}, fmt.Errorf("look at %s: %w", s.path(name), err)
+	}
+	return media.Entry{Name: name, Size: info.Size(), Modified: info.ModTime()}, nil
+}
+
 // Open implements media.Source.
 func (s *Source) Open(_ context.Context, name string) (media.File, error) {
 	f, err := s.fs.Open(s.path(name))
+	if err != nil && heldByWriter(err) {
+		err = errors.Join(media.ErrBusy, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.path(name), err)
 	}
