@@ -12,7 +12,7 @@ import (
 
 // Run runs the command line args (without the program's name) and returns the exit code.
 func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	root := newRootCommand()
+	root := newRootCommand(systemMigrateEnv())
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -24,7 +24,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return exitCode(err)
 }
 
-func newRootCommand() *cobra.Command {
+func newRootCommand(migrations *migrateEnv) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "linkspan",
 		Short: "Keep a read-only copy of a SQL Server database on a managed instance, and move it there",
@@ -45,6 +45,6 @@ the whole job runs and is rehearsed on one machine: start with "linkspan demo" o
 		return nil
 	}
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	root.AddCommand(newDemoCommand(), newSandboxCommand(), newInstanceCommand(), newLinkCommand(), newDoctorCommand(), newBackupCommand(), newLogCommand(), newSimulateCommand(), newVersionCommand())
+	root.AddCommand(newDemoCommand(), newSandboxCommand(), newInstanceCommand(), newLinkCommand(), newMigrateCommand(migrations), newDoctorCommand(), newBackupCommand(), newLogCommand(), newSimulateCommand(), newVersionCommand())
 	return root
 }

@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"linkspan/internal/clock"
+	"linkspan/migrate/flow"
+	"linkspan/migrate/ledger"
+)
+
+// lookEvery is how often a command that follows a migration looks.
+const lookEvery = time.Second
+
+// newsPage is how many lines of a timeline are read at once.
+const newsPage = 500
+
+// endedStates are those in which a database's migration stays until somebody asks for something.
+var endedStates = []flow.State{flow.Completed, flow.Cancelled, flow.Failed}
+
+// ended reports whether nothing of an activity goes on by itself. Logins go on after their databases.
+func ended(st ledger.Status) bool {
+	completed := 0
+	for _, d := range st.Databases {
+		if !slices.Contains(endedStates, d.State) {
+			return false
+		}
+		if d.State == flow.Completed {
+			completed++
+		}
+	}
+	if completed < len(st.Databases) {
+		return true // logins wait for databases that may never come
+	}
+	return !slices.ContainsFunc(st.Logins, func(l ledger.Login) bool { return l.State == flow.LoginNone || l.State == flow.LoginInProgress })
+}
+
+// follower prints an activity's timeline as it grows.
+type follower struct {
+	m        migrator
+	activity string
+	// databases are those to be followed; none means all.
+	databases []string
+	w         io.Writer
+	asJSON    bool
+	// since keeps what happened before from being printed.
+	since time.Time
+	after int64
+}
+
+// newsLine is a line of --json.
+type newsLine struct {
+	Timeline *ledger.Entry  `json:"timeline,omitempty"`
+	Status   *ledger.Status `json:"status,omitempty"`
+}
+
+// news prints what was added to the timeline.
+func (f *follower) news(ctx context.Context) error {
+	for {
+		entries, err := f.m.Timeline(ctx, f.activity, "", f.after, newsPage)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			f.after = e.Number
+			if e.At.Before(f.since) || !f.follows(e.Database) {
+				continue
+			}
+			if err := printEntry(f.w, e, f.asJSON); err != nil {
+				return err
+			}
+		}
+		if len(entries) < newsPage {
+			return nil
+		}
+	}
+}
+
+func (f *follower) follows(database string) bool {
+	return database == "" || len(f.databases) == 0 || slices.ContainsFunc(f.databases, func(d string) bool { return strings.EqualFold(d, database) })
+}
+
+// until follows until stop says so.
+func (f *follower) until(ctx context.Context, stop func(ledger.Status) bool) (ledger.Status, error) {
+	for {
+		st, err := f.m.Status(ctx, f.activity, false)
+		if err == nil {
+			st, err = keepDatabases(st, f.databases)
+		}
+		if err == nil {
+			err = f.news(ctx) // after the status: what led to it is printed before the command ends
+		}
+		if err != nil {
+			return st, err
+		}
+		if stop(st) {
+			return st, nil
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return st, err
+		}
+	}
+}
+
+// sleep waits, or ends with the context.
+func sleep(ctx context.Context, d time.Duration) error {
+	passed, stop := clock.System.After(d)
+	defer stop()
+	select {
+	case <-passed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func printEntry(w io.Writer, e ledger.Entry, asJSON bool) error {
+	if asJSON {
+		return printLine(w, newsLine{Timeline: &e})
+	}
+	about := e.Database
+	if e.Login != "" {
+		about = "login " + e.Login
+	}
+	text := e.Text
+	switch {
+	case text == "":
+		text = e.Kind
+	case e.Kind != "" && e.Kind != "State" && e.Kind != text:
+		text = e.Kind + ": " + text
+	}
+	if e.By != "" {
+		text += " (asked by " + e.By + ")"
+	}
+	p := &page{w: w}
+	p.text(moment(e.At)+"  "+column(about, 12)+"  ", text)
+	return p.err
+}
+
+// verdict prints how an activity ended, and is an error unless everything was done.
+func verdict(w io.Writer, st ledger.Status, asJSON bool) error {
+	if asJSON {
+		if err := printLine(w, newsLine{Status: &st}); err != nil {
+			return err
+		}
+	}
+	var failed, cancelled []string
+	p := &page{w: w}
+	for _, d := range st.Databases {
+		text := string(d.State)
+		switch d.State {
+		case flow.Failed:
+			failed = append(failed, d.Name)
+			text += ": " + d.Reason
+		case flow.Cancelled:
+			cancelled = append(cancelled, d.Name)
+		case flow.Completed:
+			if d.Cutover != nil && d.Cutover.PauseSeconds > 0 {
+				text += ": the pause was " + secondsText(d.Cutover.PauseSeconds)
+			}
+			if d.Report != "" {
+				text += "; report " + d.Report
+			}
+		}
+		if !asJSON {
+			p.text(d.Name+"  ", text)
+		}
+	}
+	switch {
+	case p.err != nil:
+		return p.err
+	case len(failed) > 0:
+		return failedDatabases(st)
+	case len(cancelled) > 0:
+		return fmt.Errorf("cancelled: %s", strings.Join(cancelled, ", "))
+	}
+	return nil
+}
+
+// interrupted is what a command that was interrupted ends with; err otherwise.
+func interrupted(ctx context.Context, err error, next string) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return &exitError{ExitCancelled, errors.New("interrupted; nothing is lost: " + next)}
+}
+
+// watchStatus shows a status until everything has ended or the user has seen enough.
+func watchStatus(c *cobra.Command, f *migrateFlags, show func() (ledger.Status, error)) error {
+	live := f.env.terminal(c.OutOrStdout()) && !f.asJSON
+	shown := map[string]string{}
+	for {
+		st, err := show()
+		if err != nil {
+			if c.Context().Err() != nil {
+				return nil
+			}
+			return err
+		}
+		now := clock.System.Now()
+		if live {
+			var b bytes.Buffer
+			b.WriteString("\x1b[H\x1b[2J")
+			err = printMigration(&b, st, now, false)
+			_, werr := c.OutOrStdout().Write(b.Bytes())
+			err = errors.Join(err, werr)
+		} else {
+			err = printChanges(c.OutOrStdout(), st, now, shown, f.asJSON)
+		}
+		if err != nil {
+			return err
+		}
+		if ended(st) {
+			return failedDatabases(st)
+		}
+		if sleep(c.Context(), watchEvery) != nil {
+			return nil // the user has seen enough
+		}
+	}
+}
+
+// printChanges prints the databases and logins that do not stand as they were shown last.
+func printChanges(w io.Writer, st ledger.Status, now time.Time, shown map[string]string, asJSON bool) error {
+	if asJSON {
+		var b bytes.Buffer
+		if err := printLine(&b, st); err != nil || shown[""] == b.String() {
+			return err
+		}
+		shown[""] = b.String()
+		_, err := w.Write(b.Bytes())
+		return err
+	}
+	p := &page{w: w}
+	stamp := moment(now) + "  "
+	for _, d := range st.Databases {
+		line := fmt.Sprintf("%s, %d pending", d.State, d.PendingChanges)
+		if d.TotalBytes > 0 {
+			line += fmt.Sprintf(", %s of %s copied", bytesText(d.CopiedBytes), bytesText(d.TotalBytes))
+		}
+		if d.Detail != "" {
+			line += "; " + d.Detail
+		}
+		for _, w := range d.Waits {
+			line += "; waits: " + w.Text
+		}
+		if key := "d" + d.Name; shown[key] != line {
+			shown[key] = line
+			p.text(stamp+column(d.Name, 12)+"  ", line)
+		}
+	}
+	for _, l := range st.Logins {
+		line := strings.TrimSuffix(fmt.Sprintf("%s at %s: %s", l.State, l.Stage, l.Detail), ": ")
+		if key := "l" + l.Name; shown[key] != line {
+			shown[key] = line
+			p.text(stamp+column("login "+l.Name, 12)+"  ", line)
+		}
+	}
+	return p.err
+}
