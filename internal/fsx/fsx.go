@@ -20,7 +20,8 @@ type FS interface {
 	OpenRW(name string) (File, error)
 	// Remove deletes a file or an empty directory. Durable after SyncDir of its directory.
 	Remove(name string) error
-	// Rename replaces newname by oldname atomically. Durable after SyncDir.
+	// Rename replaces newname by oldname atomically. Durable after SyncDir; between two directories a loss of power before
+	// both are synced may leave both names, or none.
 	Rename(oldname, newname string) error
 	// MkdirAll makes a directory and its parents, mode 0700.
 	MkdirAll(name string) error

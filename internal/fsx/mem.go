@@ -195,7 +195,7 @@ func (m *Mem) Remove(name string) error {
 	return nil
 }
 
-// Rename implements FS for files within one directory.
+// Rename implements FS for files. Between two directories it is two changes, of which a crash may keep either.
 func (m *Mem) Rename(oldname, newname string) error {
 	oldname, newname = clean(oldname), clean(newname)
 	if err := m.announce(Op{Kind: OpRename, Name: newname}); err != nil {
@@ -207,14 +207,19 @@ func (m *Mem) Rename(oldname, newname string) error {
 	if err != nil {
 		return err
 	}
-	if filepath.Dir(oldname) != filepath.Dir(newname) {
-		return &fs.PathError{Op: "rename", Path: newname, Err: syscall.EXDEV}
+	from, to := m.dirs[filepath.Dir(oldname)], m.dirs[filepath.Dir(newname)]
+	if to == nil {
+		return &fs.PathError{Op: "rename", Path: newname, Err: fs.ErrNotExist}
 	}
-	d := m.dirs[filepath.Dir(oldname)]
-	if old := d.now[filepath.Base(newname)]; old != nil {
+	if old := to.now[filepath.Base(newname)]; old != nil && old != node {
 		m.used -= int64(len(old.data))
 	}
-	d.change(map[string]*memNode{filepath.Base(oldname): nil, filepath.Base(newname): node})
+	if from == to {
+		from.change(map[string]*memNode{filepath.Base(oldname): nil, filepath.Base(newname): node})
+		return nil
+	}
+	to.change(map[string]*memNode{filepath.Base(newname): node})
+	from.change(map[string]*memNode{filepath.Base(oldname): nil})
 	return nil
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"linkspan/media"
@@ -35,6 +34,9 @@ type Options struct {
 	Token azcore.TokenCredential
 	// Client makes the requests; nil means the default.
 	Client *http.Client
+	// Retries is how often a request that met a busy or unreachable service is made again; 0 means three times, less than
+	// zero not at all. Callers that come back by themselves want few.
+	Retries int
 }
 
 // Validate reports what is wrong.
@@ -63,6 +65,7 @@ func New(o Options) (*Source, error) {
 		return nil, fmt.Errorf("open blob container: %w", err)
 	}
 	opts := &container.ClientOptions{}
+	opts.Retry.MaxRetries = int32(o.Retries) //nolint:gosec // a handful
 	if o.Client != nil {
 		opts.Transport = o.Client
 	}
@@ -85,25 +88,6 @@ func New(o Options) (*Source, error) {
 		return nil, fmt.Errorf("open blob container %s: %w", o.Container, o.explain(err))
 	}
 	return &Source{o: o, c: c}, nil
-}
-
-// explain makes the server's answer an error that names no credential: its code and status, and what they mean.
-func (o Options) explain(err error) error {
-	var e *azcore.ResponseError
-	if !errors.As(err, &e) {
-		if o.SAS != "" || o.Key != "" {
-			return errors.New(strings.NewReplacer(o.redacted()...).Replace(err.Error()))
-		}
-		return err
-	}
-	switch {
-	case e.StatusCode == http.StatusNotFound || bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.ContainerNotFound):
-		return fmt.Errorf("%s: %w", e.ErrorCode, fs.ErrNotExist)
-	case e.StatusCode == http.StatusForbidden || e.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%s: %w; the credential needs to read and list", e.ErrorCode, fs.ErrPermission)
-	default:
-		return fmt.Errorf("the storage service answers %d %s", e.StatusCode, e.ErrorCode)
-	}
 }
 
 // redacted are pairs of secrets and what stands for them.

@@ -154,3 +154,11 @@ func (s *Samba) Kill() {
 	<-s.gone
 	s.run = nil
 }
+
+// Change changes the user's account as smbpasswd's option says: -d disables it, -e enables it.
+func (s *Samba) Change(t SambaTB, option string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "smbpasswd", "-c", s.conf, option, s.User).CombinedOutput(); err != nil {
+		t.Fatalf("change a Samba user: %v: %s", err, out)
+	}
+}
