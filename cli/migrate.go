@@ -11,8 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"linkspan/internal/fsx"
-	"linkspan/internal/smallfile"
 	"linkspan/migrate"
 )
 
@@ -123,16 +121,24 @@ func (f *migrateFlags) open(c *cobra.Command) (m migrator, done func(), err erro
 	}, nil
 }
 
+// maxSpec is the size of the largest spec in bytes: a thousand databases with paths of their own.
+const maxSpec = 1 << 20
+
 // readSpec reads a spec's file; "-" is standard input, whose paths are relative to the working folder.
 func readSpec(c *cobra.Command, name string) (migrate.SpecSource, error) {
 	var s migrate.SpecSource
 	var err error
-	if name == "-" {
-		if s.Text, err = io.ReadAll(io.LimitReader(c.InOrStdin(), smallfile.Limit+1)); err == nil && len(s.Text) > smallfile.Limit {
-			err = fmt.Errorf("the spec is larger than %d bytes", smallfile.Limit)
+	in := c.InOrStdin()
+	if name != "-" {
+		f, oerr := os.Open(name)
+		if oerr != nil {
+			return s, usageError(fmt.Errorf("read spec: %w", oerr))
 		}
-	} else {
-		s.Text, err = smallfile.Read(fsx.OS{}, name)
+		defer func() { _ = f.Close() }() // nothing was written
+		in = f
+	}
+	if s.Text, err = io.ReadAll(io.LimitReader(in, maxSpec+1)); err == nil && len(s.Text) > maxSpec {
+		err = fmt.Errorf("it is larger than %d bytes", maxSpec)
 	}
 	if err == nil {
 		s.Base, err = filepath.Abs(filepath.Dir(name))

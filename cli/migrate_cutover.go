@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type cutoverFlags struct {
 	databases                                   []string
 	apply, userTail, confirm, giveUp, yes, wait bool
 	maxPause                                    time.Duration
+	whenReady                                   time.Duration
 	lastFile                                    string
 }
 
@@ -35,7 +37,7 @@ func newMigrateCutoverCommand(env *migrateEnv) *cobra.Command {
 tail-log backup is taken WITH NORECOVERY, which closes the source, unless --user-tail says that you bring it. When
 every gate holds the cutover waits for your confirmation, which is the point of no return; --apply confirms by itself.
 It is given up, and the source opened again, when the source was closed for longer than --max-pause. The exit code is
-3 when a gate lacks something: then nothing was done.
+3 when a gate lacks something: then nothing was done; --when-ready waits until no gate of the start does.
 
 --confirm confirms a cutover that waits, --give-up ends one before the point of no return.`,
 		Args: atMostActivity,
@@ -48,6 +50,11 @@ It is given up, and the source opened again, when the source was closed for long
 				return err
 			}
 			defer done()
+			if f.whenReady > 0 {
+				if err := f.awaitReady(c.Context(), m, args); err != nil {
+					return interrupted(c.Context(), err, "nothing was asked yet: run the same command again")
+				}
+			}
 			activity, err := whichActivity(c, m, args)
 			if err != nil {
 				return err
@@ -61,6 +68,8 @@ It is given up, and the source opened again, when the source was closed for long
 	l.BoolVar(&f.apply, "apply", false, "confirm by itself as soon as every gate holds")
 	l.BoolVar(&f.userTail, "user-tail", false, "you put the tail-log backup on the share (default: as the spec says)")
 	l.DurationVar(&f.maxPause, "max-pause", 0, "give up when the source was closed this long (default: as the spec says)")
+	l.DurationVar(&f.whenReady, "when-ready", 0, "wait this long (10m when no time is given) for the activity and its gates, before anything is asked")
+	l.Lookup("when-ready").NoOptDefVal = "10m"
 	l.BoolVar(&f.yes, "yes", false, "do not ask")
 	l.BoolVar(&f.wait, "wait", true, "stay until it is done")
 	l.BoolVar(&f.confirm, "confirm", false, "confirm the cutover that waits: the point of no return")
@@ -70,16 +79,16 @@ It is given up, and the source opened again, when the source was closed for long
 }
 
 func (f *cutoverFlags) check(c *cobra.Command) error {
-	starts := f.apply || f.maxPause != 0 || c.Flags().Changed("user-tail")
+	starts := f.apply || f.maxPause != 0 || f.whenReady != 0 || c.Flags().Changed("user-tail")
 	switch {
 	case f.confirm && f.giveUp:
 		return usageError(errors.New("--confirm and --give-up exclude each other"))
 	case (f.confirm || f.giveUp) && starts:
-		return usageError(errors.New("--apply, --user-tail and --max-pause belong to the start of a cutover, not to --confirm or --give-up"))
+		return usageError(errors.New("--apply, --user-tail, --max-pause and --when-ready belong to the start of a cutover, not to --confirm or --give-up"))
 	case f.lastFile != "" && !f.confirm:
 		return usageError(errors.New("--last-file belongs to --confirm"))
-	case f.maxPause < 0:
-		return usageError(errors.New("--max-pause must be positive"))
+	case f.maxPause < 0 || f.whenReady < 0:
+		return usageError(errors.New("--max-pause and --when-ready must be positive"))
 	case !f.yes && !f.giveUp && !f.env.terminal(c.InOrStdin()):
 		return usageError(errors.New("nobody can be asked here: say --yes"))
 	}
@@ -128,6 +137,47 @@ func (f *cutoverFlags) run(c *cobra.Command, m migrator, activity string) error 
 	}
 	w := &follower{m: m, activity: activity, databases: f.databases, w: c.OutOrStdout(), asJSON: f.asJSON, since: since}
 	return interrupted(ctx, f.finish(c, w, answers), "the cutover goes on while \"linkspan migrate start\" or \"linkspan serve\" works; look with \"linkspan migrate status\"")
+}
+
+// awaitReady waits until the cutover may be started, or its time is over, or waiting would be in vain: what then lacks is
+// told by who asks next.
+func (f *cutoverFlags) awaitReady(ctx context.Context, m migrator, args []string) error {
+	for until := clock.System.Now().Add(f.whenReady); ; {
+		wait, err := f.worthWaiting(ctx, m, args)
+		if err != nil || !wait || !clock.System.Now().Before(until) {
+			return err
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// worthWaiting reports whether a gate, or the activity itself, lacks and may yet come.
+func (f *cutoverFlags) worthWaiting(ctx context.Context, m migrator, args []string) (bool, error) {
+	all, err := m.List(ctx)
+	if err != nil || len(args) == 0 && len(all) != 1 {
+		return len(all) == 0, err
+	}
+	name := ""
+	for _, a := range all {
+		if len(args) == 0 || strings.EqualFold(a.Activity, args[0]) {
+			name = a.Activity
+		}
+	}
+	if name == "" {
+		return true, nil
+	}
+	st, err := m.Status(ctx, name, false)
+	if err == nil {
+		st, err = keepDatabases(st, f.databases)
+	}
+	for _, d := range st.Databases {
+		if slices.Contains(endedStates, d.State) || slices.Contains(cutting, d.State) {
+			return false, err
+		}
+	}
+	return slices.ContainsFunc(st.Databases, func(d ledger.Database) bool { return !d.CutoverReady }), err
 }
 
 // begin lists the gates, asks, and starts the cutover.

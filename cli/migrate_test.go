@@ -311,6 +311,39 @@ func TestMigrateCutoverUnattended(t *testing.T) {
 	})
 }
 
+// --when-ready waits for the activity and for its gates, but not for ever, and not for what has failed.
+func TestMigrateCutoverWhenReady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := cutoverReady()
+		db := &f.status.Databases[0]
+		db.State, db.CutoverReady, db.Gates[0].Lacks = flow.FullUploaded, false, "no full backup"
+		f.looks = []func(*fakeService){
+			func(*fakeService) {},
+			func(*fakeService) { db.State, db.CutoverReady, db.Gates[0].Lacks = flow.LogsUploading, true, "" },
+			func(*fakeService) {},
+			func(*fakeService) { db.State = flow.Completed },
+		}
+		f.list = nil
+		time.AfterFunc(time.Minute, func() { f.list = []ledger.Summary{{Activity: "move sales"}} })
+		if r := f.run(t, t.Context(), nil, "cutover", "--yes", "--apply", "--when-ready"); r.code != 0 || !strings.HasPrefix(strings.Join(f.asked, "; "), "cutover move sales") {
+			t.Errorf("%+v, asked %v", r, f.asked)
+		}
+		f = cutoverReady()
+		f.list = []ledger.Summary{{Activity: "move sales"}}
+		f.status.Databases[0].CutoverReady, f.status.Databases[0].Gates[0].Lacks = false, "no full backup"
+		before := time.Now()
+		if r := f.run(t, t.Context(), nil, "cutover", "--yes", "--when-ready=1h"); r.code != ExitRefused || !strings.Contains(r.err, "no full backup") || time.Since(before) < time.Hour {
+			t.Errorf("too long: %+v", r)
+		}
+		f.status.Databases[0].State = flow.Failed
+		before = time.Now()
+		if r := f.run(t, t.Context(), nil, "cutover", "--yes", "--when-ready=1h"); r.code != ExitRefused || time.Since(before) > time.Minute {
+			t.Errorf("failed: %+v after %s", r, time.Since(before))
+		}
+	})
+}
+
 func TestMigrateCutoverRefused(t *testing.T) {
 	t.Parallel()
 	f := &fakeService{status: moved()}
