@@ -1,0 +1,212 @@
+package logins
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"linkspan/migrate/flow"
+	"linkspan/sqlclient"
+)
+
+// Opener connects to one side as a login that may see and make logins (sysadmin). What it gives belongs to the caller.
+type Opener func(ctx context.Context) (*sqlclient.Client, error)
+
+// Pair is a database by its names on both sides.
+type Pair struct {
+	Source, Target string
+}
+
+// Options say whose logins are moved.
+type Options struct {
+	Source, Target Opener
+	// Databases are those of the migration.
+	Databases []Pair
+	// Scope is ScopeNeeded, ScopeAll or ScopeNone; "" means ScopeNeeded.
+	Scope string
+	// Log takes what is done on the target, without secrets; nil discards it.
+	Log *slog.Logger
+}
+
+// Logins moves logins. Safe for concurrent use; stages are done one at a time.
+type Logins struct {
+	o      Options
+	source *side
+	target *side
+	do     sync.Mutex // one stage at a time: two would make the same server role
+
+	mu    sync.Mutex // protects known
+	known map[string][]user
+}
+
+// New makes one; it connects when something is asked of it.
+func New(o Options) *Logins {
+	if o.Scope == "" {
+		o.Scope = ScopeNeeded
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Logins{o: o, source: &side{open: o.Source, at: flow.AtSource}, target: &side{open: o.Target, at: flow.AtTarget}, known: map[string][]user{}}
+}
+
+// Close gives the connections up. Idempotent; what is asked afterwards connects again.
+func (l *Logins) Close() error { return errors.Join(l.source.close(), l.target.close()) }
+
+// Found is a login of the source. Skip says why it needs nothing or what somebody has to do instead; "" when it is to be
+// moved. Every Windows login has one.
+type Found struct {
+	Name    string
+	Windows bool
+	Skip    string
+}
+
+// List gives the logins of the source that the scope takes in, in the order in which they are best moved. It may be asked
+// again at any time: logins that came since are in it. A database that cannot be read on the source adds none; Missing
+// says so.
+func (l *Logins) List(ctx context.Context) ([]Found, error) {
+	if l.o.Scope == ScopeNone {
+		return nil, nil
+	}
+	src, err := l.source.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var users []user
+	if l.o.Scope == ScopeNeeded {
+		if users, err = l.usersOf(ctx, src, l.o.Databases); err != nil {
+			return nil, err
+		}
+	}
+	var out []Found
+	for _, p := range listed(src, l.o.Scope, l.o.Databases, users) {
+		out = append(out, Found{Name: p.name, Windows: windows(p), Skip: left(p)})
+	}
+	return out, nil
+}
+
+// usersOf reads the users of those databases of the source that can be read; of the others it gives those that were read
+// last.
+func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) ([]user, error) {
+	var readable []string
+	for _, p := range pairs {
+		if d := src.database(p.Source); d != nil && d.open {
+			readable = append(readable, d.name)
+		} else {
+			l.o.Log.Warn("users of a database cannot be read on the source", "database", p.Source)
+		}
+	}
+	read, err := l.source.users(ctx, readable)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range readable {
+		l.known[name] = read[name]
+	}
+	var out []user
+	for _, p := range pairs {
+		if d := src.database(p.Source); d != nil {
+			out = append(out, l.known[d.name]...)
+		}
+	}
+	return out, nil
+}
+
+// Missing lists the logins that users and the owner of a database of the source need and the target lacks, each with what
+// is wrong when it is more than that. Logins that are not moved (Windows, system) are not among them, and with ScopeNone
+// there are none. The error is a *flow.Hindrance when the database cannot be read and never was.
+func (l *Logins) Missing(ctx context.Context, db string) ([]string, error) {
+	if l.o.Scope == ScopeNone {
+		return nil, nil
+	}
+	s, err := l.sides(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := s.src.database(db)
+	if d == nil {
+		return nil, &flow.Hindrance{At: flow.AtSource, What: "database " + quote(db) + " is not on the source " + s.src.name, Fix: "bring it back, or cancel its migration"}
+	}
+	if !d.open && !l.knows(d.name) {
+		return nil, &flow.Hindrance{At: flow.AtSource, What: "database " + quote(db) + " is " + d.state + " on the source: its users cannot be read", Fix: "open it; they are read when it can be"}
+	}
+	pair := Pair{d.name, s.target(d.name)}
+	users, err := l.usersOf(ctx, s.src, []Pair{pair})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, p := range needed(s.src, []Pair{pair}, users) {
+		if text := s.missing(p); text != "" {
+			out = append(out, text)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+func (l *Logins) knows(db string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.known[db]
+	return ok
+}
+
+// MapUsers gives the users of a database that is open on the target their logins, and the database its owner. What it
+// returns are the users behind which no login stands, each with its reason. The database is named as on the source.
+func (l *Logins) MapUsers(ctx context.Context, db string) ([]string, error) {
+	l.do.Lock()
+	defer l.do.Unlock()
+	refused := map[string]string{}
+	var all []mapping
+	for range rounds {
+		s, err := l.sides(ctx)
+		if err != nil {
+			return nil, err
+		}
+		pair := Pair{db, s.target(db)}
+		s.pairs = []Pair{pair}
+		if p := s.unready(); p.wait != nil {
+			return nil, p.wait
+		} else if len(p.warnings) > 0 {
+			return nil, &flow.Hindrance{At: flow.AtTarget, What: p.warnings[0], Fix: "open it on " + s.dst.name}
+		}
+		open, err := l.target.accounts(ctx, s, nil)
+		if err != nil {
+			return nil, err
+		}
+		all = nil
+		var steps []step
+		for i := range open {
+			all = append(all, s.mappings(&open[i])...)
+		}
+		for _, m := range all {
+			steps = append(steps, m.step)
+		}
+		more, err := l.run(ctx, steps, refused)
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+	}
+	return orphans(all, refused), nil
+}
+
+// sides reads both servers.
+func (l *Logins) sides(ctx context.Context) (*sides, error) {
+	src, err := l.source.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dst, err := l.target.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sides{src: src, dst: dst, pairs: l.o.Databases}, nil
+}

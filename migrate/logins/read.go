@@ -1,0 +1,198 @@
+package logins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"linkspan/migrate/flow"
+	"linkspan/sqlclient"
+	"linkspan/sqlerr"
+)
+
+// side is the connection to one server; it is made when it is needed.
+type side struct {
+	open Opener
+	at   flow.Place
+
+	mu     sync.Mutex // protects what follows
+	client *sqlclient.Client
+	about  about
+}
+
+// about is what does not change while a server runs.
+type about struct {
+	known, folds, admin bool
+	major               int
+}
+
+const askAbout = "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY(N'Collation') AS nvarchar(128)), IS_SRVROLEMEMBER(N'sysadmin')"
+
+func (s *side) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		return nil
+	}
+	err := s.client.Close()
+	s.client = nil
+	return err
+}
+
+// connect gives the client and what it is connected to.
+func (s *side) connect(ctx context.Context) (*sqlclient.Client, about, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		c, err := s.open(ctx)
+		if err != nil {
+			return nil, about{}, s.hindrance(ctx, "connect to the "+string(s.at), err)
+		}
+		s.client, s.about = c, about{}
+	}
+	if s.about.known {
+		return s.client, s.about, nil
+	}
+	r, err := s.client.Query(ctx, askAbout)
+	if err != nil {
+		return nil, about{}, s.hindrance(ctx, "ask "+s.client.Server()+" what it is", err)
+	}
+	if len(r.First().Rows) != 1 {
+		return nil, about{}, s.hindrance(ctx, "ask "+s.client.Server()+" what it is", errors.New("it gave no answer"))
+	}
+	row := r.First().Rows[0]
+	major, _, _ := strings.Cut(text(row[0]), ".")
+	s.about = about{known: true, folds: strings.Contains(strings.ToUpper(text(row[1])), "_CI_"), admin: number(row[2]) == 1}
+	s.about.major, _ = strconv.Atoi(major)
+	return s.client, s.about, nil
+}
+
+// query runs a batch that reads.
+func (s *side) query(ctx context.Context, what, batch string) (*sqlclient.Result, error) {
+	c, _, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Query(ctx, batch)
+	if err != nil {
+		return nil, s.hindrance(ctx, "read "+what+" on "+c.Server(), err)
+	}
+	return r, nil
+}
+
+// hindrance is an error of this side, without anything secret. That the caller gave up stays what it is.
+func (s *side) hindrance(ctx context.Context, what string, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	var told *flow.Hindrance
+	if errors.As(err, &told) {
+		return err
+	}
+	fix := "see that the server runs and can be reached"
+	switch sqlerr.Number(err) {
+	case 0:
+	case 18456:
+		fix = "check user and password, and that the server takes SQL logins"
+	case 229, 297, 300, 916, 15247, 15151:
+		fix = "the login that the migration uses has to be a member of sysadmin"
+	default:
+		fix = ""
+	}
+	return &flow.Hindrance{At: s.at, What: what, Fix: fix, Err: scrubbed(err)}
+}
+
+// serverBatch asks for everything that a server says about its logins. Servers before 2012 have no roles of users, and so
+// no columns for them.
+func serverBatch(major int) string {
+	owner := "p.owning_principal_id, p.is_fixed_role"
+	if major < 11 {
+		owner = "1, CASE WHEN p.type = 'R' THEN 1 ELSE 0 END"
+	}
+	return "SELECT p.principal_id, p.name, p.sid, p.type, p.is_disabled, p.default_database_name, p.default_language_name, c.name AS credential_name, " +
+		"l.is_policy_checked, l.is_expiration_checked, l.password_hash, CAST(LOGINPROPERTY(l.name, N'IsMustChange') AS int) AS must_change, " +
+		"DATEDIFF(second, CAST(LOGINPROPERTY(l.name, N'PasswordLastSetTime') AS datetime), GETDATE()) AS password_age, " + owner +
+		" FROM sys.server_principals p LEFT JOIN sys.sql_logins l ON l.principal_id = p.principal_id LEFT JOIN sys.credentials c ON c.credential_id = p.credential_id;\n" +
+		"SELECT role_principal_id, member_principal_id FROM sys.server_role_members;\n" +
+		"SELECT class, major_id, grantee_principal_id, permission_name, state FROM sys.server_permissions;\n" +
+		"SELECT endpoint_id, name, principal_id FROM sys.endpoints;\n" +
+		"SELECT name, owner_sid, state, state_desc FROM sys.databases;"
+}
+
+// read asks a server about itself.
+func (s *side) read(ctx context.Context) (*server, error) {
+	c, a, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.query(ctx, "logins", serverBatch(a.major))
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Sets) != 5 {
+		return nil, s.hindrance(ctx, "read logins on "+c.Server(), fmt.Errorf("%d results where 5 were asked for", len(r.Sets)))
+	}
+	out := &server{name: c.Server(), folds: a.folds, admin: a.admin}
+	for _, row := range r.Sets[0].Rows {
+		out.principals = append(out.principals, principalOf(row))
+	}
+	for _, row := range r.Sets[1].Rows {
+		out.members = append(out.members, member{number(row[0]), number(row[1])})
+	}
+	for _, row := range r.Sets[2].Rows {
+		out.permissions = append(out.permissions, permission{class: number(row[0]), major: number(row[1]), grantee: number(row[2]), name: text(row[3]), state: strings.TrimSpace(text(row[4]))})
+	}
+	for _, row := range r.Sets[3].Rows {
+		out.endpoints = append(out.endpoints, endpoint{number(row[0]), text(row[1]), number(row[2])})
+	}
+	for _, row := range r.Sets[4].Rows {
+		out.databases = append(out.databases, database{name: text(row[0]), owner: raw(row[1]), open: number(row[2]) == 0, state: text(row[3])})
+	}
+	return out, nil
+}
+
+func principalOf(row []any) principal {
+	p := principal{id: number(row[0]), name: text(row[1]), sid: raw(row[2]), kind: strings.TrimSpace(text(row[3])), disabled: truth(row[4]), database: text(row[5]), language: text(row[6]),
+		credential: text(row[7]), policy: truth(row[8]), expiration: truth(row[9]), hash: keep(raw(row[10])), mustChange: number(row[11]) == 1, age: -1, owner: number(row[13]), fixed: truth(row[14])}
+	if row[12] != nil {
+		p.age = int64(number(row[12]))
+	}
+	return p
+}
+
+// The values of a row as what they stand for; NULL is the zero value.
+
+func number(v any) int {
+	switch v := v.(type) {
+	case int64:
+		return int(v)
+	case bool:
+		if v {
+			return 1
+		}
+	case string:
+		n, _ := strconv.Atoi(v)
+		return n
+	}
+	return 0
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []byte:
+		return string(v)
+	}
+	return ""
+}
+
+func raw(v any) []byte {
+	b, _ := v.([]byte)
+	return b
+}
+
+func truth(v any) bool { return number(v) != 0 }
