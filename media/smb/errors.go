@@ -144,12 +144,14 @@ func (e *Error) Fix() string {
 		return `check the share's name: \\server\share, as 'net view \\server' shows it`
 	case NoFolder:
 		return "check the folder's name, or make it"
+	case NoFile:
+		return "put it back if it is needed: it was deleted, renamed or replaced"
 	case BadName:
 		return `leave < > : " | ? * and names of devices out of it`
 	case Busy:
 		return "wait until the program that writes it has closed it"
 	case Lost:
-		return "it is connected again; if that goes on, look at the network and the server"
+		return "connect again; if that goes on, look at the network and the server"
 	default:
 		return "look at the server's log"
 	}
@@ -278,15 +280,15 @@ func broken(err error) bool {
 
 // plain is an error without what the library puts around it.
 func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
 	if s := logons[status(err)]; s != "" {
 		return fmt.Errorf("%s, status %#x", s, status(err))
 	}
 	if code := status(err); code != 0 {
 		return fmt.Errorf("%w, status %#x", err, code)
-	}
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
 	}
 	return err
 }
