@@ -103,7 +103,9 @@ func TestUnreached(t *testing.T) {
 	is(t, at(l), smb.Refused, "57")
 	is(t, at(listen(t, func(net.Conn) {})), smb.NoAnswer, "445", "firewall")
 	is(t, at(listen(t, func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) })), smb.NotSMB)
-	is(t, at(listen(t, func(c net.Conn) { _, _ = c.Write(append([]byte{0, 0, 0, 72, 0xff}, append([]byte("SMB"), make([]byte, 68)...)...)) })), smb.NotSMB, "SMB 1")
+	is(t, at(listen(t, func(c net.Conn) {
+		_, _ = c.Write(append([]byte{0, 0, 0, 72, 0xff}, append([]byte("SMB"), make([]byte, 68)...)...))
+	})), smb.NotSMB, "SMB 1")
 	is(t, at(closedPort(t)), smb.Refused, "57", "445")
 	is(t, at(blackHole(t)), smb.NoAnswer, "53", "445")
 }
