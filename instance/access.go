@@ -32,8 +32,10 @@ func (in *Instance) evict(d *Database, s *ast.AlterDatabase, c exec.Caller) erro
 // setAccess is SET SINGLE_USER and SET MULTI_USER. The one user is the caller when it is in the database, otherwise who
 // enters first.
 func (in *Instance) setAccess(ctx context.Context, d *Database, single bool, c exec.Caller) error {
-	if err := in.checkFree(d, map[bool]string{true: "SINGLE_USER", false: "MULTI_USER"}[single]); err != nil {
-		return err
+	if !d.snapshot().Standby { // who may read between two restores can be chosen, as on SQL Server
+		if err := in.checkFree(d, map[bool]string{true: "SINGLE_USER", false: "MULTI_USER"}[single]); err != nil {
+			return err
+		}
 	}
 	inside := in.fold(c.Database) == in.fold(d.Name())
 	d.mu.Lock()

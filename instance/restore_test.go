@@ -50,6 +50,9 @@ func TestChainRestoredOnAnotherInstance(t *testing.T) {
 		t.Errorf("in standby: %s", got)
 	}
 	refused(t, b, 3906, "INSERT INTO db1.dbo.t(b) VALUES ('no')")
+	if got := must(t, b, "ALTER DATABASE db1 SET SINGLE_USER; SELECT is_in_standby, user_access_desc FROM sys.databases WHERE name = 'db1'; ALTER DATABASE db1 SET MULTI_USER"); !strings.Contains(got, "1 | SINGLE_USER") {
+		t.Errorf("in standby the database is shown as %s", got)
+	}
 	must(t, b, "RESTORE DATABASE db1 FROM DISK = 'd.bak' WITH NORECOVERY")
 	must(t, b, "RESTORE LOG db1 FROM DISK = 'l.trn' WITH FILE = 2, NORECOVERY")
 	must(t, b, "RESTORE LOG db1 FROM DISK = 'tail.trn' WITH RECOVERY")

@@ -75,7 +75,7 @@ func (in *Instance) databaseRow(d *Database) []sqltype.Value {
 		vText(doc.Name), vInt(doc.ID), vNull(tInt), sqltype.BytesOf(sqltype.VarBinary, adminSID),
 		vTime(doc.Created), vTiny(doc.Compat), vText(doc.Collation),
 		vTiny(access), vText(accessDesc), vBit(readOnly), vBit(false),
-		vBit(false), vTiny(uint8(state)), vText(state.String()), vBit(false),
+		vBit(false), vTiny(uint8(state)), vText(state.String()), vBit(doc.Standby),
 		vBit(false), vBit(false), vTiny(1),
 		vText("ON"), vBit(true), vTiny(doc.Recovery),
 		vText(recoveryNames[doc.Recovery]), vTiny(2), vText("CHECKSUM"),
