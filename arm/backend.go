@@ -100,4 +100,6 @@ type Database struct {
 	Collation string
 	// Created may be zero.
 	Created time.Time
+	// Tags are those that a log replay was started with.
+	Tags map[string]string
 }

@@ -96,6 +96,7 @@ func databaseBody(i Instance, id armtypes.InstanceID, d Database) armtypes.Manag
 	b := armtypes.ManagedDatabase{
 		Resource:   armtypes.Resource{ID: id.String() + "/databases/" + d.Name, Name: d.Name, Type: "Microsoft.Sql/managedInstances/databases"},
 		Location:   i.Location,
+		Tags:       d.Tags,
 		Properties: armtypes.ManagedDatabaseProperties{Status: d.Status, Collation: d.Collation},
 	}
 	if !d.Created.IsZero() {

@@ -63,7 +63,7 @@ func (s *Server) putDatabase(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.accepted(i, o, databaseBody(i, id, Database{Name: name, Status: "Creating"}))
+	return c.accepted(i, o, databaseBody(i, id, Database{Name: name, Status: "Creating", Tags: spec.Tags}))
 }
 
 // databaseResult shows the database as it is when asked.

@@ -12,8 +12,9 @@ const RestoreExternalBackup = "RestoreExternalBackup"
 
 // ManagedDatabaseRequest is PUT of a managed database.
 type ManagedDatabaseRequest struct {
-	Location   string         `json:"location"`
-	Properties ReplayProperty `json:"properties"`
+	Location   string            `json:"location"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Properties ReplayProperty    `json:"properties"`
 }
 
 // ReplayProperty are the properties of such a request.
@@ -37,13 +38,34 @@ type ReplaySpec struct {
 	// AutoComplete restores up to the file LastBackup and opens the database then; otherwise it goes on until it is completed.
 	AutoComplete bool
 	LastBackup   string
+	// Tags are the database's, as whoever started the replay wishes to find it again.
+	Tags map[string]string
+}
+
+// The service's bounds on tags.
+const (
+	maxTags     = 50
+	maxTagName  = 512
+	maxTagValue = 256
+)
+
+func checkTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return fmt.Errorf("%d tags: a resource has at most %d", len(tags), maxTags)
+	}
+	for name, value := range tags {
+		if name == "" || len(name) > maxTagName || len(value) > maxTagValue {
+			return fmt.Errorf("a tag's name has 1 to %d characters, its value at most %d", maxTagName, maxTagValue)
+		}
+	}
+	return nil
 }
 
 // Spec reads the request.
 func (r *ManagedDatabaseRequest) Spec(database string) (ReplaySpec, error) {
 	p := r.Properties
 	s := ReplaySpec{Database: database, Container: strings.TrimSuffix(p.StorageContainerURI, "/"), Signature: p.StorageContainerSASToken,
-		AutoComplete: p.AutoCompleteRestore, LastBackup: p.LastBackupName}
+		AutoComplete: p.AutoCompleteRestore, LastBackup: p.LastBackupName, Tags: r.Tags}
 	switch {
 	case !strings.EqualFold(p.CreateMode, RestoreExternalBackup):
 		return s, fmt.Errorf("createMode is %q: this endpoint makes databases with %s only; use CREATE DATABASE or RESTORE over TDS", p.CreateMode, RestoreExternalBackup)
@@ -54,7 +76,7 @@ func (r *ManagedDatabaseRequest) Spec(database string) (ReplaySpec, error) {
 	case p.StorageContainerIdentity != "" && !strings.EqualFold(p.StorageContainerIdentity, "SharedAccessSignature"):
 		return s, fmt.Errorf("storageContainerIdentity is %q: this endpoint reads containers with a shared access signature only", p.StorageContainerIdentity)
 	}
-	return s, nil
+	return s, checkTags(r.Tags)
 }
 
 // CompleteRestoreRequest is POST completeRestore.

@@ -110,6 +110,7 @@ type ManagedInstanceProperties struct {
 type ManagedDatabase struct {
 	Resource
 	Location   string                    `json:"location"`
+	Tags       map[string]string         `json:"tags,omitempty"`
 	Properties ManagedDatabaseProperties `json:"properties"`
 }
 

@@ -52,7 +52,8 @@ func (t replayTarget) Forget(ctx context.Context, database string) error {
 // Kept implements logreplay.Target.
 func (t replayTarget) Kept(ctx context.Context) ([][]byte, error) { return t.in.Replays(ctx) }
 
-// withReplays adds the databases of which log replays have not restored the first backup yet.
+// withReplays adds the databases of which log replays have not restored the first backup yet, and the tags of all that log
+// replays made.
 func withReplays(all []arm.Database, m *logreplay.Manager) []arm.Database {
 	if m == nil {
 		return all
@@ -61,6 +62,9 @@ func withReplays(all []arm.Database, m *logreplay.Manager) []arm.Database {
 		if !slices.ContainsFunc(all, func(d arm.Database) bool { return strings.EqualFold(d.Name, name) }) {
 			all = append(all, arm.Database{Name: name, Status: "Restoring"})
 		}
+	}
+	for i := range all {
+		all[i].Tags = m.Tags(all[i].Name)
 	}
 	return all
 }

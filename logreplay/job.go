@@ -23,6 +23,7 @@ type record struct {
 	Ended    time.Time           `json:"ended,omitzero"`
 	Status   string              `json:"status,omitempty"` // Completed or Failed, when it ended
 	Fault    string              `json:"fault,omitempty"`
+	Lost     bool                `json:"lost,omitempty"` // the database that was restored is not the job's any more
 	Restored []restoredSet       `json:"restored,omitempty"`
 }
 
@@ -193,8 +194,10 @@ func (j *job) step() (more bool, err error) {
 	case st.Exists && !st.Waiting && len(d.Restored) > 0 && d.Spec.LastBackup != "":
 		return false, j.end(d, armtypes.ReplayCompleted, "") // it was opened just before a crash
 	case st.Exists && !st.Waiting:
+		d.Lost = true
 		return false, j.end(d, armtypes.ReplayFailed, "a database of the name is there that this log replay did not restore")
 	case !st.Exists && len(d.Restored) > 0:
+		d.Lost = true
 		return false, j.end(d, armtypes.ReplayFailed, "the database was dropped")
 	}
 	plan, _, err := j.look(d)

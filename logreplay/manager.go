@@ -273,6 +273,19 @@ func (m *Manager) Restoring() []string {
 	return names
 }
 
+// Tags are those of a database that a log replay made; nil of another. A database of the name that was made by other means
+// after the log replay's was dropped has none.
+func (m *Manager) Tags(database string) map[string]string {
+	j := m.job(database)
+	if j == nil {
+		return nil
+	}
+	if d := j.snapshot(); !d.Lost {
+		return d.Spec.Tags
+	}
+	return nil
+}
+
 // ReplayDetails tells how the log replay of a database stands.
 func (m *Manager) ReplayDetails(_ context.Context, database string) (armtypes.RestoreProperties, error) {
 	j := m.job(database)
