@@ -110,6 +110,9 @@ func (d *Definer) DropSchema(name string) error {
 	if err := d.exec("DELETE FROM @sys_schema WHERE id = ?1", s.ID); err != nil {
 		return err
 	}
+	if err := d.disown(ClassSchema, s.ID); err != nil {
+		return err
+	}
 	return d.done()
 }
 
@@ -187,7 +190,10 @@ func (d *Definer) forget(id int32) error {
 	if err := d.exec("DELETE FROM @sys_object WHERE id = ?1", id); err != nil {
 		return err
 	}
-	return d.exec("DELETE FROM @sys_property WHERE class IN (1, 7) AND major = ?1", id)
+	if err := d.exec("DELETE FROM @sys_property WHERE class IN (1, 7) AND major = ?1", id); err != nil {
+		return err
+	}
+	return d.disown(ClassObject, id)
 }
 
 // Rename gives an object another name (sp_rename). The texts of modules keep the old one, as in SQL Server.

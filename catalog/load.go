@@ -37,7 +37,7 @@ func Load(conn Conn, sqlSchema string) (*Snapshot, error) {
 		SQLSchema: sqlSchema, objects: map[int32]*Object{}, byName: map[nameKey]*Object{},
 	}}
 	for _, step := range []func() error{l.meta, l.loadSchemas, l.loadObjects, l.loadColumns, l.loadIndexes, l.loadIndexColumns,
-		l.loadChecks, l.loadForeign, l.loadForeignColumns, l.loadProperties, l.loadPrincipals} {
+		l.loadChecks, l.loadForeign, l.loadForeignColumns, l.loadProperties, l.loadPrincipals, l.loadPermissions} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("load schema: %w", err)
 		}

@@ -2,7 +2,22 @@ package catalog
 
 import "linkspan/sqlerr"
 
-// CreatePrincipal adds a user or role and gives its number. A name that is taken is 15023.
+// IsRole tells a role from a user.
+func (p *Principal) IsRole() bool { return p.Kind == "R" }
+
+// Built tells that every database has the principal and that it stays as it is.
+func (p *Principal) Built() bool { return p.Fixed }
+
+// kindWord is what messages call the principal.
+func (p *Principal) kindWord() string {
+	if p.IsRole() {
+		return "role"
+	}
+	return "user"
+}
+
+// CreatePrincipal adds a user or role and gives its number. A name that is taken is 15023. A user that is made for a login
+// (it has a SID) may connect.
 func (d *Definer) CreatePrincipal(p Principal) (int32, error) {
 	if d.snap.Principal(p.Name) != nil {
 		return 0, sqlerr.New(15023, p.Name)
@@ -19,10 +34,14 @@ func (d *Definer) CreatePrincipal(p Principal) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int32(n), d.done()
+	id := int32(n)
+	if !p.IsRole() {
+		return id, d.SetPermission(Permission{Class: ClassDatabase, Grantee: id, Grantor: dboID, Name: "CONNECT", State: Grant})
+	}
+	return id, d.done()
 }
 
-// AlterPrincipal changes the name, default schema and login of a user.
+// AlterPrincipal changes the name, default schema and login of a user, or the name of a role.
 func (d *Definer) AlterPrincipal(id int32, p Principal) error {
 	if other := d.snap.Principal(p.Name); other != nil && other.ID != id {
 		return sqlerr.New(15023, p.Name)
@@ -37,37 +56,55 @@ func (d *Definer) AlterPrincipal(id int32, p Principal) error {
 	return d.done()
 }
 
-// DropPrincipal removes a user or role with its memberships: 15151 when there is none, 15150 for the fixed ones.
+// DropPrincipal removes a user or role with its memberships: 15151 when there is none, 15150 for the fixed ones, 15138 for
+// one that owns something, 15144 for a role with members.
 func (d *Definer) DropPrincipal(name string) error {
 	p := d.snap.Principal(name)
 	if p == nil {
 		return sqlerr.New(15151, "drop", "user", name)
 	}
 	if p.Fixed {
-		return sqlerr.New(15150, "user", name)
+		return sqlerr.New(15150, "drop", p.kindWord(), p.Name)
 	}
-	for _, s := range d.snap.schemas {
-		if s.Owner == p.ID {
-			return sqlerr.New(15138)
+	if err := d.snap.owns(p.ID); err != nil {
+		return err
+	}
+	for _, m := range d.snap.members {
+		if m.Role == p.ID {
+			return sqlerr.New(15144)
 		}
 	}
-	if err := d.exec("DELETE FROM @sys_member WHERE role = ?1 OR member = ?1", p.ID); err != nil {
+	if err := d.exec("DELETE FROM @sys_member WHERE member = ?1", p.ID); err != nil {
 		return err
 	}
 	if err := d.exec("DELETE FROM @sys_principal WHERE id = ?1", p.ID); err != nil {
 		return err
 	}
+	if err := d.forgetPrincipal(p.ID); err != nil {
+		return err
+	}
 	return d.done()
 }
 
-// SetMember puts a principal into a role or takes it out.
+// SetMember puts a principal into a role or takes it out. Errors: 15151 for what does not exist, 15410 for a member that
+// does not, 15405 for dbo and the like, 15413 for a role that would be a member of itself.
 func (d *Definer) SetMember(role, member string, in bool) error {
 	r, m := d.snap.Principal(role), d.snap.Principal(member)
-	if r == nil || r.Kind != "R" {
+	switch {
+	case r == nil || !r.IsRole():
 		return sqlerr.New(15151, "alter", "role", role)
-	}
-	if m == nil {
-		return sqlerr.New(15151, "add", "principal", member)
+	case r.ID == publicID:
+		return sqlerr.New(15081)
+	case m == nil:
+		verb := "drop"
+		if in {
+			verb = "add"
+		}
+		return sqlerr.New(15151, verb, "principal", member)
+	case m.Fixed:
+		return sqlerr.New(15405, m.Name)
+	case in && (m.ID == r.ID || d.snap.Access(r.ID).Is(m.ID)):
+		return sqlerr.New(15413)
 	}
 	text := "DELETE FROM @sys_member WHERE role = ?1 AND member = ?2"
 	if in {
@@ -77,4 +114,18 @@ func (d *Definer) SetMember(role, member string, in bool) error {
 		return err
 	}
 	return d.done()
+}
+
+// shownSID is the principal's SID as sys.database_principals shows it: that of the server's administrator for a dbo of
+// whom nothing else is known.
+func (p *Principal) shownSID() []byte {
+	switch {
+	case p.SID != nil:
+		return p.SID
+	case p.ID == dboID:
+		return []byte{1}
+	case p.ID == guestID:
+		return []byte{0}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"linkspan/rel"
@@ -72,6 +73,11 @@ type Snapshot struct {
 	principals []*Principal
 	members    []Member
 	caseSens   bool
+	// permissions are by securable; owners are those of objects and roles that differ from the usual.
+	permissions []Permission
+	owners      map[ownedKey]int32
+	// accesses keeps what Access worked out, by the user's number.
+	accesses sync.Map
 }
 
 // Principal is a user or role of the database (sys.database_principals).

@@ -301,10 +301,17 @@ func principalRows(v *views, add row) error {
 	desc := map[string]string{"S": "SQL_USER", "R": "DATABASE_ROLE", "C": "CERTIFICATE_MAPPED_USER", "E": "EXTERNAL_USER", "U": "WINDOWS_USER"}
 	for _, p := range v.principals {
 		auth, authDesc := 0, "NONE"
-		if p.SID != nil || p.Name == "dbo" {
+		if p.SID != nil || p.ID == dboID {
 			auth, authDesc = 1, "INSTANCE"
 		}
-		if err := add(p.Name, p.ID, p.Kind, desc[p.Kind], nullable(p.DefaultSchema), p.Created, p.Created, nil, p.SID, p.Kind == "R" && p.ID >= 16384,
+		if p.Kind == "U" && auth == 1 {
+			auth, authDesc = 3, "WINDOWS"
+		}
+		var owner any
+		if p.IsRole() {
+			owner = v.RoleOwner(p.ID)
+		}
+		if err := add(p.Name, p.ID, p.Kind, desc[p.Kind], nullable(p.DefaultSchema), p.Created, p.Created, owner, p.shownSID(), p.IsRole() && p.ID >= firstFixedRole,
 			auth, authDesc, nil, nil, false); err != nil {
 			return err
 		}
@@ -393,6 +400,8 @@ func sysViews() []viewDef {
 			}
 			return nil
 		}},
+		{"sys", "database_permissions", `class tinyint!, class_desc nvarchar(60), major_id int!, minor_id int!, grantee_principal_id int!,
+			grantor_principal_id int!, type char(4)!, permission_name nvarchar(128), state char(1)!, state_desc nvarchar(60)`, permissionRows},
 		{"sys", "synonyms", objectColumns + ", base_object_name nvarchar(1035)", empty},
 		{"sys", "triggers", `name sysname!, object_id int!, parent_class tinyint!, parent_class_desc nvarchar(60), parent_id int!, type char(2)!, type_desc nvarchar(60),
 			create_date datetime!, modify_date datetime!, is_ms_shipped bit!, is_disabled bit!, is_not_for_replication bit!, is_instead_of_trigger bit!`, empty},

@@ -58,12 +58,12 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 		return a.in.dropCredential(ctx, s.Name)
 	case *ast.DropLogin:
 		return a.in.dropLogin(ctx, s)
-	case *ast.CreateUser:
-		return a.in.createUser(ctx, c, s)
-	case *ast.DropUser:
-		return a.in.dropUser(ctx, c, s)
+	case *ast.RoleStatement:
+		return a.in.serverRole(ctx, s, c.Principal)
 	case *ast.Permission:
-		return a.permission(ctx, s)
+		return a.in.serverPermission(ctx, c, s)
+	case *ast.AlterAuthorization:
+		return a.in.serverAuthorization(ctx, c, s)
 	default:
 		return unsupported(statementName(s), "see docs/parity.md for what is served")
 	}
@@ -183,17 +183,6 @@ func (a admin) kill(c exec.Caller, s *ast.Kill) error {
 		return nil
 	}
 	return sqlerr.New(6106, t)
-}
-
-// permission accepts what every login here may do anyway and refuses to pretend the rest.
-func (a admin) permission(ctx context.Context, s *ast.Permission) error {
-	if s.Class == "ENDPOINT" && len(s.Permissions) == 1 && s.Permissions[0] == "CONNECT" {
-		return a.in.connectPermission(ctx, s)
-	}
-	if s.Verb == "GRANT" {
-		return nil // every login is an administrator
-	}
-	return unsupported(s.Verb, "every login is an administrator; docs/parity.md says so")
 }
 
 // statementName spells a statement's kind for a refusal: BACKUP MASTER KEY for *ast.BackupMasterKey.

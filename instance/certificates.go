@@ -44,8 +44,14 @@ func (in *Instance) createCertificate(ctx context.Context, s *ast.CreateCertific
 	}
 	var warnings []*sqlerr.Error
 	var err error
-	if _, ok := in.user(s.Owner); s.Owner != "" && !ok && s.Owner != "dbo" {
-		return sqlerr.New(15151, "find", "user", s.Owner)
+	if s.Owner != "" && s.Owner != "dbo" {
+		snap, err := in.master().schema(ctx)
+		if err != nil {
+			return err
+		}
+		if u := snap.Principal(s.Owner); u == nil || u.IsRole() {
+			return sqlerr.New(15151, "find", "user", s.Owner)
+		}
 	}
 	if s.Owner == "dbo" {
 		s.Owner = ""

@@ -89,6 +89,8 @@ type databaseDoc struct {
 	Fork [16]byte `json:"fork,omitzero"`
 	// LastLogBackup is the LSN up to which the log was backed up.
 	LastLogBackup string `json:"lastLogBackup,omitempty"`
+	// OwnerSID is the SID of the login that owns it; nil means the administrator's.
+	OwnerSID []byte `json:"ownerSid,omitempty"`
 	// MaxLog bounds the log's files in bytes (MODIFY FILE … MAXSIZE); 0 means the instance's default.
 	MaxLog int64 `json:"maxLog,omitempty"`
 	// RecoverySeconds is SET TARGET_RECOVERY_TIME, 0 the instance's default.

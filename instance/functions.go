@@ -23,21 +23,12 @@ var hostTable = map[string]hostFunction{
 	"DATABASEPROPERTYEX": func(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
 		return in.databaseProperty(a[0].S, a[1].S)
 	},
-	"CERT_ID":          certID,
-	"CERTENCODED":      certEncoded,
-	"CERTPROPERTY":     certProperty,
-	"DB_ID":            dbID,
-	"DB_NAME":          dbName,
-	"HAS_DBACCESS":     hasAccess,
-	"ORIGINAL_DB_NAME": func(_ *Instance, c exec.Caller, _ []sqltype.Value) sqltype.Value { return vText(c.Login.Database) },
-	"SUSER_SNAME":      loginName, "SUSER_NAME": loginName, "SYSTEM_USER": loginName, "ORIGINAL_LOGIN": loginName,
-	"SUSER_ID":  loginID,
-	"SUSER_SID": loginSID,
-	"USER_NAME": dbo, "CURRENT_USER": dbo, "SESSION_USER": dbo, "USER": dbo,
-	"USER_ID": one, "DATABASE_PRINCIPAL_ID": one,
-	"IS_SRVROLEMEMBER": serverRole,
-	"IS_MEMBER":        databaseRole, "IS_ROLEMEMBER": databaseRole,
-	"HAS_PERMS_BY_NAME":  one,
+	"CERT_ID":            certID,
+	"CERTENCODED":        certEncoded,
+	"CERTPROPERTY":       certProperty,
+	"DB_ID":              dbID,
+	"DB_NAME":            dbName,
+	"ORIGINAL_DB_NAME":   func(_ *Instance, c exec.Caller, _ []sqltype.Value) sqltype.Value { return vText(c.Login.Database) },
 	"CONNECTIONPROPERTY": connectionProperty,
 	"FN_HADR_IS_PRIMARY_REPLICA": func(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
 		d, err := in.Find(a[0].S)
@@ -53,6 +44,9 @@ var hostTable = map[string]hostFunction{
 func (f functions) Function(ctx context.Context, c exec.Caller, name string, args []sqltype.Value) (sqltype.Value, error) {
 	if fn, ok := hostTable[name]; ok {
 		return fn(f.in, c, args), nil
+	}
+	if fn, ok := securityTable[name]; ok {
+		return fn(whoAsks{ctx, f.in, c, f.in.token(c.Principal)}, args), nil
 	}
 	return f.in.catalogFunction(ctx, c, name, args)
 }
@@ -112,85 +106,6 @@ func dbName(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
 		return vText(d.Name())
 	}
 	return null
-}
-
-func hasAccess(in *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
-	d, err := in.Find(a[0].S)
-	if err != nil {
-		return null
-	}
-	_, err = d.Storage()
-	return vInt(map[bool]int{true: 1, false: 0}[err == nil])
-}
-
-// loginName is the session's login, or the login of a SID or number.
-func loginName(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
-	if len(a) == 0 {
-		return vText(c.Login.User)
-	}
-	in.mu.RLock()
-	defer in.mu.RUnlock()
-	for _, l := range in.logins {
-		if a[0].K.IsBinary() && string(l.SID) == a[0].S || a[0].K == sqltype.Int && int64(l.ID) == a[0].N {
-			return vText(l.Name)
-		}
-	}
-	return null
-}
-
-func loginID(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
-	if l := in.loginOf(c, a); l != nil {
-		return vInt(l.ID)
-	}
-	return null
-}
-
-func loginSID(in *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {
-	if l := in.loginOf(c, a); l != nil {
-		return sqltype.BytesOf(sqltype.VarBinary, l.SID)
-	}
-	return null
-}
-
-// loginOf is the login named by the first argument, or the session's.
-func (in *Instance) loginOf(c exec.Caller, a []sqltype.Value) *loginDoc {
-	name := c.Login.User
-	if len(a) > 0 {
-		name = a[0].S
-	}
-	in.mu.RLock()
-	defer in.mu.RUnlock()
-	return in.logins[in.fold(name)]
-}
-
-func dbo(*Instance, exec.Caller, []sqltype.Value) sqltype.Value { return vText("dbo") }
-func one(*Instance, exec.Caller, []sqltype.Value) sqltype.Value { return vInt(1) }
-
-var serverRoles = map[string]bool{"sysadmin": true, "serveradmin": false, "securityadmin": false, "processadmin": false, "setupadmin": false,
-	"bulkadmin": false, "diskadmin": false, "dbcreator": false, "public": true}
-
-// serverRole is 1 for sysadmin and public: every login is an administrator.
-func serverRole(_ *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
-	return member(serverRoles, a[0].S)
-}
-
-var databaseRoles = map[string]bool{"db_owner": true, "public": true, "db_datareader": false, "db_datawriter": false, "db_ddladmin": false,
-	"db_accessadmin": false, "db_securityadmin": false, "db_backupoperator": false, "db_denydatareader": false, "db_denydatawriter": false}
-
-func databaseRole(_ *Instance, _ exec.Caller, a []sqltype.Value) sqltype.Value {
-	return member(databaseRoles, a[0].S)
-}
-
-func member(roles map[string]bool, name string) sqltype.Value {
-	is, known := roles[strings.ToLower(name)]
-	switch {
-	case !known:
-		return null
-	case is:
-		return vInt(1)
-	default:
-		return vInt(0)
-	}
 }
 
 func connectionProperty(_ *Instance, c exec.Caller, a []sqltype.Value) sqltype.Value {

@@ -2,8 +2,11 @@ package instance
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"linkspan/hadr/agcore"
+	"linkspan/rel"
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/tsql/ast"
@@ -172,4 +175,27 @@ func memberSpecs(list []ast.GroupMember) []agcore.MemberSpec {
 			SessionTimeout: number[int](m.SessionTimeout)})
 	}
 	return out
+}
+
+// joinGroup is ALTER AVAILABILITY GROUP … JOIN AVAILABILITY GROUP ON.
+func (in *Instance) joinGroup(ctx context.Context, s *ast.AlterGroup, out sqlapi.ResultSink) error {
+	messages, err := in.hadr.JoinDistributed(ctx, distributedSpec(s.Name, s.Members))
+	if err != nil {
+		return err
+	}
+	return send(out, messages)
+}
+
+// hasGroup tells whether there is an availability group of a name, distributed or not.
+func (in *Instance) hasGroup(ctx context.Context, name string) bool {
+	v := in.views.View("sys", "availability_groups")
+	if v == nil {
+		return false
+	}
+	for row, err := range v.Rows(ctx, rel.Scope{}) {
+		if err == nil && strings.EqualFold(row[slices.IndexFunc(v.Columns, func(c sqlapi.Column) bool { return c.Name == "name" })].S, name) {
+			return true
+		}
+	}
+	return false
 }

@@ -53,7 +53,9 @@ type Instance struct {
 	mu       sync.RWMutex // protects what follows
 	// databases are by folded name.
 	databases map[string]*Database
-	logins    map[string]*loginDoc
+	// logins are the logins and server roles, by folded name; tokens what each may do.
+	logins map[string]*loginDoc
+	tokens tokenSet
 
 	principals principals
 

@@ -9,29 +9,61 @@ import (
 	"time"
 
 	"linkspan/login"
-	"linkspan/rel"
 	"linkspan/sqlerr"
-	"linkspan/sqltype"
 )
 
 // kindLogin is the kind of loginDoc documents.
 const kindLogin = "login"
 
-// loginDoc is what master remembers of a SQL login.
+// loginFormat is the form of loginDoc that knows roles and permissions. Logins of an older form come from a build in which
+// every login was an administrator: they are members of sysadmin until somebody takes them out.
+const loginFormat = 2
+
+// The kinds of server principals, as sys.server_principals.type has them.
+const (
+	sqlLogin     = "S"
+	windowsLogin = "U"
+	roleKind     = "R"
+)
+
+// loginDoc is what master remembers of a login or a server role. What was handed out is never changed.
 type loginDoc struct {
+	Format int `json:"format,omitempty"`
+	// Kind is one of the above; "" is a SQL login.
+	Kind string `json:"kind,omitempty"`
 	ID   int    `json:"id"`
 	Name string `json:"name"`
 	SID  []byte `json:"sid"`
 	// Hash is the password's in SQL Server's 0x0200 form.
-	Hash     []byte    `json:"hash"`
+	Hash     []byte    `json:"hash,omitempty"`
 	Created  time.Time `json:"created"`
 	Modified time.Time `json:"modified"`
 	Disabled bool      `json:"disabled,omitempty"`
 	Database string    `json:"defaultDatabase,omitempty"`
+	// Language is DEFAULT_LANGUAGE, "" for us_english.
+	Language string `json:"defaultLanguage,omitempty"`
 	// Policy and Expiration are CHECK_POLICY and CHECK_EXPIRATION; the latter is shown and not acted on.
 	Policy     bool `json:"policy,omitempty"`
 	Expiration bool `json:"expiration,omitempty"`
+	// PasswordSet is when the password was last set.
+	PasswordSet time.Time `json:"passwordSet,omitzero"`
+	// Owner is the number of the principal that owns a role.
+	Owner int `json:"owner,omitempty"`
+	// Roles are the numbers of the server roles it is a member of, Permissions what it was granted and denied itself.
+	Roles       []int              `json:"roles,omitempty"`
+	Permissions []serverPermission `json:"permissions,omitempty"`
 }
+
+// kind is the type that sys.server_principals shows.
+func (l *loginDoc) kind() string {
+	if l.Kind == "" {
+		return sqlLogin
+	}
+	return l.Kind
+}
+
+// fixed tells that the principal is there from the start and is not dropped.
+func (l *loginDoc) fixed() bool { return l.ID < firstLoginID }
 
 // openLogins reads the logins and, at the first start, makes the administrator. A changed Options.Password renews the
 // administrator's: it is how a lost one is replaced.
@@ -40,11 +72,15 @@ func (in *Instance) openLogins(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load logins: %w", err)
 	}
+	for _, r := range in.fixedRoles() {
+		in.logins[in.fold(r.Name)] = r
+	}
 	for name, b := range docs {
 		l := new(loginDoc)
 		if err := json.Unmarshal(b, l); err != nil {
 			return fmt.Errorf("read stored login %q: %w", name, err)
 		}
+		l.upgrade()
 		in.logins[in.fold(l.Name)] = l
 	}
 	admin := in.logins[in.fold(in.opts.Administrator)]
@@ -54,9 +90,22 @@ func (in *Instance) openLogins(ctx context.Context) error {
 	case in.opts.Password == "", admin != nil && login.Verify(admin.Hash, in.opts.Password):
 		return nil
 	case admin == nil:
-		admin = &loginDoc{ID: administratorID, Name: in.opts.Administrator, SID: adminSID, Created: in.opts.Clock.Now().UTC(), Database: "master"}
+		admin = &loginDoc{Format: loginFormat, ID: administratorID, Name: in.opts.Administrator, SID: adminSID, Created: in.opts.Clock.Now().UTC(), Database: "master",
+			Roles: []int{sysadminID}, Permissions: []serverPermission{connectSQL}}
 	}
 	return in.setPassword(ctx, *admin, in.opts.Password)
+}
+
+// upgrade brings a login of an older form to what it was then: an administrator.
+func (l *loginDoc) upgrade() {
+	if l.Format >= loginFormat {
+		return
+	}
+	l.Format = loginFormat
+	if !slices.Contains(l.Roles, sysadminID) {
+		l.Roles = append(l.Roles, sysadminID)
+	}
+	l.Permissions = append(l.Permissions, connectSQL)
 }
 
 // setPassword stores a login with a new password.
@@ -65,75 +114,26 @@ func (in *Instance) setPassword(ctx context.Context, l loginDoc, password string
 	if _, err := io.ReadFull(in.opts.Rand, salt[:]); err != nil {
 		return fmt.Errorf("make salt: %w", err)
 	}
-	l.Hash, l.Modified = login.Hash(password, salt), in.opts.Clock.Now().UTC()
-	b, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	if err := in.docs.Put(ctx, kindLogin, fmt.Sprint(l.ID), b); err != nil {
-		return fmt.Errorf("store login %q: %w", l.Name, err)
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.logins[in.fold(l.Name)] = &l
-	return nil
+	l.Hash = login.Hash(password, salt)
+	l.PasswordSet = in.opts.Clock.Now().UTC()
+	return in.putLogin(ctx, &l, l)
 }
 
-// authenticate returns the login of a name and password. The refusal is 18456, the same for every cause, and takes the
-// same time.
+// authenticate returns the login of a name and password. The refusal is 18456, the same for every cause but a disabled
+// login whose password was right (18470), and takes the same time.
 func (in *Instance) authenticate(name, password string) (*loginDoc, error) {
-	in.mu.RLock()
-	l := in.logins[in.fold(name)]
-	in.mu.RUnlock()
+	l := in.loginByName(name)
 	ok := false
-	if l != nil && !l.Disabled {
+	if l != nil && l.kind() == sqlLogin {
 		ok = login.Verify(l.Hash, password)
 	} else {
 		ok = login.VerifyUnknown(password)
 	}
-	if !ok {
+	switch {
+	case ok && l.Disabled:
+		return nil, sqlerr.New(18470, l.Name)
+	case !ok, !in.token(l.ID).has("CONNECT SQL"):
 		return nil, sqlerr.New(18456, prefix(name, maxName))
 	}
 	return l, nil
-}
-
-// loginViews are sys.sql_logins and sys.server_principals.
-func (in *Instance) loginViews() []rel.View {
-	principals := []struct {
-		name  string
-		extra bool
-	}{{"server_principals", false}, {"sql_logins", true}}
-	var views []rel.View
-	for _, p := range principals {
-		v := rel.View{Schema: "sys", Name: p.name}
-		v.Columns = append(v.Columns, key("name", tSysname), key("principal_id", tInt), col("sid", varbinary(85)),
-			key("type", sqltype.Type{Kind: sqltype.Char, Len: 1}), col("type_desc", tDesc), col("is_disabled", tBit), key("create_date", tDateTime),
-			key("modify_date", tDateTime), col("default_database_name", tSysname), col("default_language_name", tSysname), col("credential_id", tInt))
-		if p.extra {
-			v.Columns = append(v.Columns, col("is_policy_checked", tBit), col("is_expiration_checked", tBit), col("password_hash", varbinary(256)))
-		}
-		v.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) { return in.loginRows(p.extra), nil })
-		views = append(views, v)
-	}
-	return views
-}
-
-func (in *Instance) loginRows(sqlLogins bool) [][]sqltype.Value {
-	in.mu.RLock()
-	var all []*loginDoc
-	for _, l := range in.logins {
-		all = append(all, l)
-	}
-	in.mu.RUnlock()
-	slices.SortFunc(all, func(a, b *loginDoc) int { return a.ID - b.ID })
-	var out [][]sqltype.Value
-	for _, l := range all {
-		row := []sqltype.Value{vText(l.Name), vInt(l.ID), sqltype.BytesOf(sqltype.VarBinary, l.SID), sqltype.StringOf(sqltype.Char, "S"),
-			vText("SQL_LOGIN"), vBit(l.Disabled), vTime(l.Created), vTime(l.Modified), vText(l.Database), vText("us_english"), vNull(tInt)}
-		if sqlLogins {
-			row = append(row, vBit(l.Policy), vBit(l.Expiration), sqltype.BytesOf(sqltype.VarBinary, l.Hash))
-		}
-		out = append(out, row)
-	}
-	return out
 }

@@ -25,6 +25,9 @@ func procedures(in *Instance) procedureSet {
 	for _, p := range []*exec.Procedure{in.endpointCertificate(), in.testLink(), in.readErrorLog(), in.who(), in.helpDB()} {
 		s[p.Name] = p
 	}
+	for _, p := range in.principalProcedures() {
+		s[p.Name] = p
+	}
 	return s
 }
 

@@ -17,6 +17,7 @@ import (
 //
 //	sql [on=NAME]                 run a batch in a session, opened at first use as the administrator
 //	login user= password= [database=]  try to log in
+//	as NAME password= [database=] open the session NAME as the login NAME
 //	leave on=NAME                 close a session
 //	restart                       close the instance and open it again on the same disk
 //	clock YYYY-MM-DD              set the time
@@ -52,6 +53,8 @@ func (w *world) do(d *datadriven.TestData) string {
 		return w.sql(on, d.Input)
 	case "login":
 		return w.login(d)
+	case "as":
+		return w.as(d)
 	case "leave":
 		w.leave(on)
 		return ""
@@ -103,6 +106,20 @@ func (w *world) login(d *datadriven.TestData) string {
 	}
 	defer s.Close()
 	return fmt.Sprintf("session\n%s", out)
+}
+
+func (w *world) as(d *datadriven.TestData) string {
+	l := sqlapi.Login{User: d.CmdArgs[0].Key}
+	d.ScanArgs(w.t, "password", &l.Password)
+	d.MaybeScanArgs(w.t, "database", &l.Database)
+	w.leave(l.User)
+	s, err := w.in.Login(context.Background(), l, new(answer))
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	w.t.Cleanup(func() { _ = s.Close() })
+	w.sessions[l.User] = s
+	return "ok\n"
 }
 
 func (w *world) leave(name string) {

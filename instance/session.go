@@ -38,7 +38,7 @@ func (in *Instance) prepare(c *sqlite3.Conn) error {
 // openEngine makes the T-SQL engine.
 func (in *Instance) openEngine() error {
 	e, err := exec.New(exec.Options{
-		Databases: lookup{in}, Admin: admin{in}, Procedures: procedures(in), Functions: functions{in},
+		Databases: lookup{in}, Admin: admin{in}, Security: security{in}, Procedures: procedures(in), Functions: functions{in},
 		ServerName: in.opts.serverName(), Version: in.versionText(), Service: "MSSQLSERVER", Clock: in.opts.Clock,
 		Random: func(b []byte) { _, _ = in.opts.Rand.Read(b) }, // crypto/rand never fails
 		Log:    in.opts.Log.With("component", "exec"),
@@ -68,12 +68,12 @@ func (in *Instance) Login(ctx context.Context, l sqlapi.Login, out sqlapi.Result
 	if err != nil {
 		return nil, err
 	}
-	s, err := in.engine.Open(ctx, exec.SessionOptions{ID: id, Login: l, Database: initialDatabase(l, user), Closed: func() { in.sessions.remove(id) }})
+	s, err := in.engine.Open(ctx, exec.SessionOptions{ID: id, Login: l, Principal: user.ID, Database: initialDatabase(l, user), Closed: func() { in.sessions.remove(id) }})
 	if err != nil {
 		in.sessions.remove(id)
 		return nil, sqlerr.New(4060, initialDatabase(l, user)).WithCause(err)
 	}
-	if err := in.sessions.add(id, &openSession{Session: s, login: l, since: in.opts.Clock.Now()}); err != nil {
+	if err := in.sessions.add(id, &openSession{Session: s, login: l, principal: user.ID, since: in.opts.Clock.Now()}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if err := s.Greet(out); err != nil {
@@ -109,7 +109,9 @@ type sessionList struct {
 type openSession struct {
 	*exec.Session
 	login sqlapi.Login
-	since time.Time
+	// principal is the number of the login it began with.
+	principal int
+	since     time.Time
 }
 
 // reserve takes the lowest free number, or refuses with 17809, and with 6005 once the instance closes.
@@ -148,6 +150,13 @@ func (l *sessionList) remove(id int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.list, id)
+}
+
+// find gives the session with a number, or nil.
+func (l *sessionList) find(id int) *openSession {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.list[id]
 }
 
 // all lists the sessions by number.

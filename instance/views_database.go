@@ -72,7 +72,7 @@ func (in *Instance) databaseRow(d *Database) []sqltype.Value {
 	wait, waitDesc := in.logReuseWait(d)
 	access, accessDesc := doc.userAccess()
 	return []sqltype.Value{
-		vText(doc.Name), vInt(doc.ID), vNull(tInt), sqltype.BytesOf(sqltype.VarBinary, adminSID),
+		vText(doc.Name), vInt(doc.ID), vNull(tInt), sqltype.BytesOf(sqltype.VarBinary, d.ownerSID()),
 		vTime(doc.Created), vTiny(doc.Compat), vText(doc.Collation),
 		vTiny(access), vText(accessDesc), vBit(readOnly), vBit(false),
 		vBit(false), vTiny(uint8(state)), vText(state.String()), vBit(doc.Standby),

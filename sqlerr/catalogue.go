@@ -14,7 +14,7 @@ type entry struct {
 
 // catalogue is the union of the areas' tables, each in its own catalogue_*.go file beside the code that raises it in
 // the ladder. A number stands in one table only; the test finds doubles.
-var catalogue = union(syntaxMessages, dataMessages, schemaMessages, sessionMessages, databaseMessages, backupMessages, trustMessages, hadrMessages, failoverMessages)
+var catalogue = union(syntaxMessages, dataMessages, schemaMessages, sessionMessages, databaseMessages, backupMessages, trustMessages, hadrMessages, failoverMessages, securityMessages)
 
 func union(tables ...map[int32]entry) map[int32]entry {
 	all := make(map[int32]entry)

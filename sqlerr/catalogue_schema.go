@@ -136,7 +136,7 @@ var schemaMessages = map[int32]entry{
 	8672:  {16, "The MERGE statement attempted to UPDATE or DELETE the same row more than once. This happens when a target row matches more than one source row. A MERGE statement cannot UPDATE/DELETE the same row of the target table multiple times. Refine the ON clause to ensure a target row matches at most one source row, or use the GROUP BY clause to group the source rows."},
 	313:   {16, "An insufficient number of arguments were supplied for the procedure or function %s."},
 	15023: {16, "User, group, or role '%s' already exists in the current database."},
-	15138: {16, "The database principal owns a schema in the database, and cannot be dropped."},
-	15150: {16, "Cannot drop the %s '%s'."},
+	15138: {16, "The database principal owns a %s in the database, and cannot be dropped."},
+	15150: {16, "Cannot %s the %s '%s'."},
 	8624:  {16, "Internal Query Processor Error: The query processor could not produce a query plan."},
 }

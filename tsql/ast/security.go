@@ -90,3 +90,36 @@ func (*DropUser) statement()           {}
 func (*RoleStatement) statement()      {}
 func (*Permission) statement()         {}
 func (*AlterAuthorization) statement() {}
+
+// serverClasses are the classes of securables that belong to the server.
+var serverClasses = map[string]bool{"SERVER": true, "LOGIN": true, "SERVER ROLE": true, "ENDPOINT": true, "AVAILABILITY GROUP": true}
+
+// serverPermissions are the permissions on the server that are given without ON.
+var serverPermissions = map[string]bool{
+	"ADMINISTER BULK OPERATIONS": true, "ALTER RESOURCES": true, "ALTER SERVER STATE": true, "ALTER SETTINGS": true, "ALTER TRACE": true,
+	"AUTHENTICATE SERVER": true, "CONNECT ANY DATABASE": true, "CONNECT SQL": true, "CONTROL SERVER": true, "CREATE ANY DATABASE": true,
+	"CREATE AVAILABILITY GROUP": true, "CREATE DDL EVENT NOTIFICATION": true, "CREATE ENDPOINT": true, "CREATE SERVER ROLE": true,
+	"EXTERNAL ACCESS ASSEMBLY": true, "IMPERSONATE ANY LOGIN": true, "SELECT ALL USER SECURABLES": true, "SHUTDOWN": true, "UNSAFE ASSEMBLY": true,
+	"VIEW ANY DATABASE": true, "VIEW ANY DEFINITION": true, "VIEW SERVER STATE": true, "VIEW SERVER PERFORMANCE STATE": true,
+	"VIEW SERVER SECURITY STATE": true, "VIEW ANY ERROR LOG": true, "VIEW ANY SECURITY DEFINITION": true, "VIEW ANY PERFORMANCE DEFINITION": true,
+	"ALTER ANY AVAILABILITY GROUP": true, "ALTER ANY CONNECTION": true, "ALTER ANY CREDENTIAL": true, "ALTER ANY DATABASE": true,
+	"ALTER ANY ENDPOINT": true, "ALTER ANY EVENT NOTIFICATION": true, "ALTER ANY EVENT SESSION": true, "ALTER ANY LINKED SERVER": true,
+	"ALTER ANY LOGIN": true, "ALTER ANY SERVER AUDIT": true, "ALTER ANY SERVER ROLE": true, "CREATE LOGIN": true,
+}
+
+// ServerPermission tells whether a permission, named in upper case, is one on the server.
+func ServerPermission(name string) bool { return serverPermissions[name] }
+
+// OnServer tells whether the statement is about permissions on the server or something that belongs to it, and not to a
+// database.
+func (p *Permission) OnServer() bool {
+	if p.On.Name != "" || p.Class != "" {
+		return serverClasses[p.Class]
+	}
+	for _, name := range p.Permissions {
+		if serverPermissions[name] {
+			return true
+		}
+	}
+	return false
+}

@@ -16,6 +16,8 @@ type Options struct {
 	Admin      Admin
 	Procedures Procedures
 	Functions  Functions
+	// Security knows the logins; nil lets every session do everything.
+	Security Security
 	// ServerName is @@SERVERNAME, Version @@VERSION, Service @@SERVICENAME.
 	ServerName, Version, Service string
 	// Clock gives GETDATE and WAITFOR their time; nil means the system's.
@@ -66,6 +68,8 @@ type SessionOptions struct {
 	ID int
 	// Login is who logged in; its password is not kept.
 	Login sqlapi.Login
+	// Principal is the login's number, 0 for a session of the server's own, which may do everything.
+	Principal int
 	// Database is the first database; the session enters it.
 	Database string
 	// Closed is called once at the end of Close; may be nil.
@@ -77,6 +81,7 @@ func (e *Engine) Open(ctx context.Context, o SessionOptions) (*Session, error) {
 	o.Login.Password = ""
 	s := &Session{e: e, o: o, set: defaultSettings(), prepared: map[int32]*prepared{}}
 	s.life, s.end = context.WithCancelCause(context.Background())
+	s.principal.Store(int64(o.Principal))
 	if o.Login.Language != "" {
 		s.set.language = o.Login.Language
 	}

@@ -322,6 +322,9 @@ func (f *frame) serverProcedure(p *Procedure, c *call) (int32, flow, error) {
 	f.inProc = true
 	defer func() { f.inProc = inProc }()
 	out := &countingSink{ResultSink: f.r.out, f: f}
+	if p.Statements != nil {
+		return f.procedureStatements(p, vals, out)
+	}
 	status, err := p.Run(f.r.ctx, f.s.caller(), vals, out)
 	if err != nil {
 		saved := f.procedure

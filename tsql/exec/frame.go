@@ -187,6 +187,9 @@ func (f *frame) statement(st ast.Statement) (flow, error) {
 	if defines(st) {
 		return f.define(st)
 	}
+	if definesPrincipals(st) {
+		return f.principals(st)
+	}
 	return f.admin(st)
 }
 

@@ -41,6 +41,12 @@ type Caller struct {
 	Session int
 	// Login is what the session presented, without its password.
 	Login *sqlapi.Login
+	// Principal is the number of the login that the session is now: after EXECUTE AS another one than that it began with.
+	// 0 is the server itself.
+	Principal int
+	// User is the database user of EXECUTE AS USER, in the database UserDatabase; "" otherwise.
+	User         string
+	UserDatabase int
 	// Database is the session's current one.
 	Database   string
 	DatabaseID int
@@ -68,8 +74,10 @@ type Procedure struct {
 	Name   string
 	Params []Param
 	// Run does it. args has a value for each of Params, of its type; what it leaves there is handed back to OUTPUT
-	// arguments. The status is what RETURN would give.
+	// arguments. The status is what RETURN would give. Nil when Statements is all there is.
 	Run func(ctx context.Context, c Caller, args []sqltype.Value, out sqlapi.ResultSink) (status int32, err error)
+	// Statements, when set, gives statements that run after Run, in the current database and the open transaction.
+	Statements func(ctx context.Context, c Caller, args []sqltype.Value) ([]ast.Statement, error)
 }
 
 // Param is a parameter of a Procedure.

@@ -30,6 +30,9 @@ type Session struct {
 	activity atomic.Pointer[Activity]
 	requests int64
 
+	// principal is published for others: the login that the session is now.
+	principal atomic.Int64
+
 	// writing is the id of the database whose turn the session may have, 0 for none.
 	writing atomic.Int64
 
@@ -49,6 +52,9 @@ type Session struct {
 	nesting      int
 	contextInfo  string
 	sessionState map[string]sqltype.Value // sp_set_session_context
+
+	// as are the contexts that EXECUTE AS opened, innermost last.
+	as []impersonation
 
 	// tries are the scopes of the TRY blocks being run, innermost last; caught are the errors of the CATCH blocks.
 	tries  []*frame
@@ -71,6 +77,9 @@ var ErrClosed = errors.New("session closed")
 
 // ID implements sqlapi.Session.
 func (s *Session) ID() int { return s.o.ID }
+
+// Principal is the number of the login that the session is now. It may be called at any time, from any goroutine.
+func (s *Session) Principal() int { return int(s.principal.Load()) }
 
 // Activity is what a session is doing, for views about sessions.
 type Activity struct {
@@ -154,7 +163,11 @@ func (s *Session) Close() error {
 }
 
 func (s *Session) caller() Caller {
-	c := Caller{Session: s.o.ID, Login: &s.o.Login, InTransaction: s.tx != nil}
+	c := Caller{Session: s.o.ID, Login: &s.o.Login, Principal: s.o.Principal, InTransaction: s.tx != nil}
+	if n := len(s.as); n > 0 {
+		as := s.as[n-1].caller
+		c.Principal, c.User, c.UserDatabase = as.Principal, as.User, as.UserDatabase
+	}
 	if s.db != nil {
 		c.Database, c.DatabaseID = s.db.Name(), s.db.ID()
 	}

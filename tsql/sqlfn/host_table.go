@@ -57,6 +57,7 @@ var hostTable = map[string]hostFunction{
 	"IS_SRVROLEMEMBER":                    {typeInt, 1, params(typeSysname, typeSysname)},
 	"KEY_GUID":                            {typeGUID, 0, params(typeSysname)},
 	"KEY_ID":                              {typeInt, 0, params(typeSysname)},
+	"LOGINPROPERTY":                       {typeProperty, 0, params(typeSysname, typeSysname)},
 	"OBJECTPROPERTY":                      {typeInt, 0, params(typeInt, typeSysname)},
 	"OBJECTPROPERTYEX":                    {typeProperty, 0, params(typeInt, typeSysname)},
 	"OBJECT_DEFINITION":                   {typeMaxText, 0, params(typeInt)},
