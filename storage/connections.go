@@ -195,7 +195,7 @@ func (p *connections) giveBack(c *Conn, fit bool) {
 		p.db.log.Warn("connection did not close", "database", p.db.o.Name, "error", err)
 	}
 	if c.at != nil {
-		p.db.vers.unpin(c.at)
+		p.db.letGo(c.at)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

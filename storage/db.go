@@ -53,6 +53,8 @@ type DB struct {
 	ckptMu   sync.Mutex // one checkpoint at a time; protects base.digest, dw
 	ckptWant chan struct{}
 	ckptDone atomic.Int64
+	// asides counts the files of newAside, for their names.
+	asides atomic.Int64
 	// ckptAt is meta.cur.at, for those who do not wait.
 	ckptAt atomic.Pointer[lsn.LSN]
 	redo   redo

@@ -16,9 +16,12 @@ type HashReader struct {
 	v  *logvfs.Version
 }
 
-// HashReader returns one for the version of the LSN, as ReaderAt does and with its errors. It works on a database that
-// has stopped because of ErrDigest.
+// HashReader returns one for the version of the LSN, as ReaderAt does and with its errors; for the zero LSN, of the
+// published version. It works on a database that has stopped because of ErrDigest.
 func (db *DB) HashReader(ctx context.Context, at lsn.LSN) (*HashReader, error) {
+	if at.IsZero() {
+		return &HashReader{db, db.pin(false)}, nil
+	}
 	v, err := db.versionAt(ctx, at)
 	if err != nil {
 		return nil, db.wrap("hash the pages of", err)
@@ -59,8 +62,43 @@ func damagedHash() (d Digest) {
 	return d
 }
 
+// Version describes the version that is read.
+func (h *HashReader) Version() VersionInfo {
+	return VersionInfo{LSN: h.v.LSN, Epoch: h.v.Epoch, Pages: h.v.Pages, Digest: h.v.Digest}
+}
+
+// Pages appends the content of pages to b, PageSize bytes each. Those beyond the database's end are zeros.
+func (h *HashReader) Pages(ctx context.Context, b []byte, pages []uint32) ([]byte, error) {
+	for _, no := range pages {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		var p *logvfs.Page
+		var err error
+		if no > 0 && no <= h.v.Pages {
+			if p, err = h.db.pageOf(h.v, no); err != nil {
+				return nil, h.db.wrap("read pages of", err)
+			}
+		}
+		if p == nil {
+			p = &logvfs.Page{}
+		}
+		b = append(b, p.Data[:]...)
+	}
+	return b, nil
+}
+
 // Close lets the version go.
-func (h *HashReader) Close() { h.db.vers.unpin(h.v) }
+func (h *HashReader) Close() { h.db.letGo(h.v) }
+
+// VersionInfo describes one version of a database.
+type VersionInfo struct {
+	LSN   lsn.LSN
+	Epoch uint32
+	// Pages is its size, Digest that of its pages.
+	Pages  uint32
+	Digest Digest
+}
 
 // HashPage returns the hash of a page's PageSize bytes.
 func HashPage(no uint32, data []byte) Digest { return pagelog.Hash(no, (*pagelog.Page)(data)) }

@@ -64,7 +64,11 @@ func (db *DB) rewind(ctx context.Context, to lsn.LSN) error {
 	if err != nil {
 		return err
 	}
-	if _, err := db.undone(ctx, v, at, nil); err != nil {
+	u, nos, err := db.undoing(ctx, v, at)
+	if err == nil {
+		err = u.undone(v, nos, func(uint32, *logvfs.Page) error { return nil })
+	}
+	if err != nil {
 		return err
 	}
 	if err := db.meta.update(func(m *meta) { m.rewind, m.phase = to, phaseUndo }); err != nil {
@@ -79,43 +83,34 @@ func (db *DB) rewind(ctx context.Context, to lsn.LSN) error {
 	return nil
 }
 
-// undone takes v's pages back in memory, to what they were at the commit, and makes sure that they come out right. With
-// set, it is told each of them.
-func (db *DB) undone(ctx context.Context, v *logvfs.Version, at place, set func(no uint32, p *logvfs.Page)) (int, error) {
+// undoing plans to take v's pages back to what they were at the commit: it returns the pages that changed since, in order.
+func (db *DB) undoing(ctx context.Context, v *logvfs.Version, at place) (*undo, []uint32, error) {
 	m := db.meta.state()
-	u := undo{fs: db.o.FS, dir: db.o.Dir, m: &m, to: at, upTo: v.LSN, atOnce: int(db.o.DirtyBytes / PageSize), read: func(no uint32) (*logvfs.Page, error) {
+	u := &undo{fs: db.o.FS, dir: db.o.Dir, m: &m, to: at, upTo: v.LSN, atOnce: int(db.o.DirtyBytes / PageSize), read: func(no uint32) (*logvfs.Page, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
 		return db.pageOf(v, no)
 	}}
 	nos, err := u.touched()
-	if err != nil {
-		return 0, err
-	}
-	if set != nil {
-		if nos, err = db.stamped(v, at.LSN, nos); err != nil {
-			return 0, err
-		}
-	}
-	if set != nil && len(nos) > u.atOnce {
-		return len(nos), fmt.Errorf("%d pages changed after %s, and there is room for %d in memory (DirtyBytes)", len(nos), at.LSN, u.atOnce)
-	}
+	return u, nos, err
+}
+
+// undone takes the pages back, as many at once as DirtyBytes holds, and makes sure that they come out right. set is told
+// each of them, in order.
+func (u *undo) undone(v *logvfs.Version, nos []uint32, set func(no uint32, p *logvfs.Page) error) error {
 	digest := v.Digest
 	if err := u.each(nos, func(no uint32, now, then *logvfs.Page) error {
 		digest.XOR(now.Hash)
 		digest.XOR(then.Hash)
-		if set != nil {
-			set(no, then)
-		}
-		return nil
+		return set(no, then)
 	}); err != nil {
-		return len(nos), err
+		return err
 	}
-	if digest != at.Digest {
-		return len(nos), fmt.Errorf("%w: taken back to %s the pages give digest %s, the record has %s", ErrDamaged, at.LSN, digest, at.Digest)
+	if digest != u.to.Digest {
+		return fmt.Errorf("%w: taken back to %s the pages give digest %s, the record has %s", ErrDamaged, u.to.LSN, digest, u.to.Digest)
 	}
-	return len(nos), nil
+	return nil
 }
 
 // stamped adds the pages whose entry names an LSN after the one gone back to, though no record changed them since: the
@@ -133,12 +128,12 @@ func (db *DB) stamped(v *logvfs.Version, at lsn.LSN, nos []uint32) ([]uint32, er
 
 // pageOf returns the version's page, read past the cache.
 func (db *DB) pageOf(v *logvfs.Version, no uint32) (*logvfs.Page, error) {
-	p := v.Changed(no)
-	if p == nil {
-		var err error
-		if p, err = db.loadOnce(no, v.LSN); err != nil {
-			return nil, err
-		}
+	p, ok, err := v.Held(no)
+	if !ok && err == nil {
+		p, err = db.loadOnce(no, v.AsOf())
+	}
+	if err != nil {
+		return nil, err
 	}
 	if v.Gone() {
 		return nil, ErrRewound

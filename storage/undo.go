@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/bits"
 	"path/filepath"
 	"slices"
 
@@ -141,14 +142,17 @@ type undo struct {
 
 // touched returns the pages that changed since, in order. ErrDamaged when the log ends before upTo.
 func (u *undo) touched() ([]uint32, error) {
-	seen := map[uint32]struct{}{}
+	var seen []uint64 // a bit for each page
 	last, err := eachAfter(u.fs, u.dir, u.m, u.to, u.upTo, func(h *pagelog.Header, body []byte) error {
 		if h.Kind != pagelog.KindPages {
 			return nil
 		}
 		c := pagelog.ParseChanges(body)
 		for c.Next() {
-			seen[c.Page] = struct{}{}
+			if at := int(c.Page / 64); at >= len(seen) {
+				seen = append(seen, make([]uint64, at+1-len(seen))...)
+			}
+			seen[c.Page/64] |= 1 << (c.Page % 64)
 		}
 		return c.Err()
 	})
@@ -158,16 +162,17 @@ func (u *undo) touched() ([]uint32, error) {
 	if last.Less(u.upTo) {
 		return nil, u.short(last)
 	}
-	nos := make([]uint32, 0, len(seen))
-	for no := range seen {
-		nos = append(nos, no)
+	var nos []uint32
+	for i, word := range seen {
+		for ; word != 0; word &= word - 1 {
+			nos = append(nos, uint32(i*64+bits.TrailingZeros64(word)))
+		}
 	}
-	slices.Sort(nos)
 	return nos, nil
 }
 
-// undone is one page on its way back.
-type undone struct {
+// undonePage is one page on its way back.
+type undonePage struct {
 	now, then *logvfs.Page
 	// check names the content that the first change taken back applied to.
 	check uint32
@@ -197,8 +202,8 @@ func (u *undo) each(nos []uint32, f func(no uint32, now, then *logvfs.Page) erro
 }
 
 // some takes a part of the pages back.
-func (u *undo) some(part []uint32) (map[uint32]*undone, error) {
-	pages := make(map[uint32]*undone, len(part))
+func (u *undo) some(part []uint32) (map[uint32]*undonePage, error) {
+	pages := make(map[uint32]*undonePage, len(part))
 	for _, no := range part {
 		now, err := u.read(no)
 		if err != nil {
@@ -207,7 +212,7 @@ func (u *undo) some(part []uint32) (map[uint32]*undone, error) {
 		if now == nil {
 			now = &logvfs.Page{}
 		}
-		pages[no] = &undone{now: now, then: &logvfs.Page{Data: now.Data, LSN: u.to.LSN}}
+		pages[no] = &undonePage{now: now, then: &logvfs.Page{Data: now.Data, LSN: u.to.LSN}}
 	}
 	last, err := eachAfter(u.fs, u.dir, u.m, u.to, u.upTo, func(h *pagelog.Header, body []byte) error {
 		if h.Kind != pagelog.KindPages {

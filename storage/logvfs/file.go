@@ -96,9 +96,9 @@ func (f *File) load(no uint32) (*Page, error) {
 	if no > f.at.Pages {
 		return nil, nil
 	}
-	p, err := f.at.Changed(no), error(nil)
-	if p == nil {
-		p, err = f.v.o.Host.Load(no, f.at.LSN)
+	p, ok, err := f.at.Held(no)
+	if !ok && err == nil {
+		p, err = f.v.o.Host.Load(no, f.at.AsOf())
 	}
 	if err := f.usable(); err != nil {
 		return nil, err

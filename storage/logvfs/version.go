@@ -36,6 +36,47 @@ type Version struct {
 	Digest pagelog.Digest
 	tree   atomic.Pointer[tree]
 	gone   atomic.Bool
+	// under and aside are of a version made by Beside.
+	under *Version
+	aside Aside
+}
+
+// Aside holds the pages in which a version differs from another, outside memory.
+type Aside interface {
+	// Page returns the page, nil for one of zeros; ok is false when the page is not among them.
+	Page(no uint32) (p *Page, ok bool, err error)
+}
+
+// Beside makes v the version that has the pages of aside, and those of under otherwise. It lasts as long as under is kept
+// readable, and aside.
+func (v *Version) Beside(under *Version, aside Aside) *Version {
+	v.under, v.aside = under, aside
+	v.tree.Store(&tree{})
+	return v
+}
+
+// Held returns the page if the version holds it itself, in memory or aside; otherwise the base file (or history) has it, as
+// of AsOf.
+func (v *Version) Held(no uint32) (p *Page, ok bool, err error) {
+	if v.under == nil {
+		p = v.Changed(no)
+		return p, p != nil, nil
+	}
+	if p, ok, err = v.aside.Page(no); ok || err != nil {
+		return p, ok, err
+	}
+	return v.under.Held(no)
+}
+
+// Aside is what the version was made with by Beside, or nil.
+func (v *Version) Aside() Aside { return v.aside }
+
+// AsOf is the LSN as of which the pages are wanted that the version does not hold.
+func (v *Version) AsOf() lsn.LSN {
+	if v.under != nil {
+		return v.under.AsOf()
+	}
+	return v.LSN
 }
 
 // Expire lets the version's pages go while it may still be read: from now on Gone is true, and what is read from it must
@@ -46,7 +87,7 @@ func (v *Version) Expire() {
 }
 
 // Gone reports whether the version was given up. Ask AFTER a page was read.
-func (v *Version) Gone() bool { return v.gone.Load() }
+func (v *Version) Gone() bool { return v.gone.Load() || v.under != nil && v.under.Gone() }
 
 // Changed returns the page if this version holds it in memory; nil means the base file (or history) has it.
 func (v *Version) Changed(no uint32) *Page { return v.tree.Load().get(no) }
