@@ -112,15 +112,39 @@ func copies(m *Migration) []Effect {
 				out = append(out, Effect{Kind: SealFile, Key: fmt.Sprintf("%s/%s/%s", SealFile, f.Name, f.Version), File: f.Name, Version: f.Version})
 				continue
 			}
-			out = append(out, Effect{Kind: CopyBlock, Key: fmt.Sprintf("%s/%s/%s/%d", CopyBlock, f.Name, f.Version, f.Done), File: f.Name, Version: f.Version,
-				Offset: f.Done, Length: min(m.Options.Block, f.Size-f.Done)})
+			out = append(out, m.Block(*f, f.Done))
 		}
 	}
 	return out
 }
 
+// Block is the copy of the block of f at an offset below f.Size. Those behind the one that is outstanding may be carried
+// out before it; what is reported as stored is what is stored without a hole.
+func (m *Migration) Block(f File, offset int64) Effect {
+	return Effect{Kind: CopyBlock, Key: fmt.Sprintf("%s/%s/%s/%d", CopyBlock, f.Name, f.Version, offset), File: f.Name, Version: f.Version,
+		Offset: offset, Length: min(m.Options.Block, f.Size-offset)}
+}
+
+// Named is the file that an effect names, with its set; zero when it names none.
+func (m *Migration) Named(e Effect) (File, Set) {
+	f := m.file(e.File, e.Version)
+	if f == nil {
+		return File{}, Set{}
+	}
+	if s := m.set(f.Set); s != nil {
+		return *f, *s
+	}
+	return *f, Set{}
+}
+
 func complete(m *Migration) []Effect {
 	out := perCutover(CompleteRestore)(m)
-	out[0].File = m.lastFile()
+	if s := m.end(); s != nil {
+		for _, f := range slices.Backward(m.parts(s)) {
+			if f != nil {
+				out[0].File, out[0].Version = f.Name, f.Version // the first stripe in the end
+			}
+		}
+	}
 	return out
 }

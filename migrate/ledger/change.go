@@ -236,8 +236,11 @@ func (c *change) saveSteps(due map[string]bool) (bool, error) {
 // commit ends a transaction that changed the migration: the ledger's memory follows, and whoever watches is told. It MUST
 // be called after the transaction is on disk.
 func (c *change) commit() {
+	if c.new.version == c.old.version {
+		return
+	}
 	c.l.keep(c.new)
-	c.l.changed(c.new.id)
+	c.l.changed(c.new.snapshot())
 }
 
 // statement is one prepared when it is first needed.

@@ -163,14 +163,17 @@ func (l *Ledger) Look(ctx context.Context, migration int64) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Snapshot{r.id, r.activity, r.activityName, r.name, r.target, r.version, r.m, r.done}, nil
+	return r.snapshot(), nil
+}
+
+func (r *record) snapshot() *Snapshot {
+	return &Snapshot{r.id, r.activity, r.activityName, r.name, r.target, r.version, r.m, r.done}
 }
 
 // Report stores what came of effects of one migration, in one transaction: events, and the key of an effect that is not to
 // be carried out again while it is outstanding ("" for none). Events MUST have their At.
 func (s *Lease) Report(ctx context.Context, migration int64, events []flow.Event, done ...string) error {
 	var c *change
-	changed := false
 	err := s.l.begin(ctx, func(tx *sql.Tx) error {
 		if err := s.fenced(ctx, tx); err != nil {
 			return err
@@ -189,10 +192,10 @@ func (s *Lease) Report(ctx context.Context, migration int64, events []flow.Event
 				return err
 			}
 		}
-		changed, err = c.save()
+		_, err = c.save()
 		return err
 	})
-	if err == nil && changed {
+	if err == nil {
 		c.commit()
 	}
 	return err

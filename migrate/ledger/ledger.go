@@ -45,7 +45,7 @@ type Ledger struct {
 
 	mu      sync.Mutex
 	records map[int64]*record // as they were read or written last; told from newer ones by their version
-	watch   func(migration int64)
+	watch   func(*Snapshot)
 }
 
 // Unknown is the error for an activity or a database that the ledger does not have.
@@ -136,18 +136,18 @@ func (l *Ledger) Close() error { return l.db.Close() }
 
 // Observe has f called, without a lock held, after each change of a migration that this Ledger made. f MUST return at once;
 // nil ends it.
-func (l *Ledger) Observe(f func(migration int64)) {
+func (l *Ledger) Observe(f func(*Snapshot)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.watch = f
 }
 
-func (l *Ledger) changed(migration int64) {
+func (l *Ledger) changed(s *Snapshot) {
 	l.mu.Lock()
 	f := l.watch
 	l.mu.Unlock()
 	if f != nil {
-		f(migration)
+		f(s)
 	}
 }
 

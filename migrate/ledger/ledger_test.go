@@ -227,9 +227,15 @@ func TestFolderIsPrivate(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]func(t *testing.T, path string){
-		"no database": func(t *testing.T, path string) { t.Helper(); write(t, path, []byte("this is a text, and no database of any kind")) },
-		"newer":       func(t *testing.T, path string) { t.Helper(); execute(t, path, "PRAGMA application_id = 1280527431; PRAGMA user_version = 99") },
-		"foreign":     func(t *testing.T, path string) { t.Helper(); execute(t, path, "CREATE TABLE theirs (x)") },
+		"no database": func(t *testing.T, path string) {
+			t.Helper()
+			write(t, path, []byte("this is a text, and no database of any kind"))
+		},
+		"newer": func(t *testing.T, path string) {
+			t.Helper()
+			execute(t, path, "PRAGMA application_id = 1280527431; PRAGMA user_version = 99")
+		},
+		"foreign": func(t *testing.T, path string) { t.Helper(); execute(t, path, "CREATE TABLE theirs (x)") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

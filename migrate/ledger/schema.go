@@ -98,8 +98,10 @@ func (l *Ledger) version(ctx context.Context, tx *sql.Tx) (int, error) {
 	return version, nil
 }
 
-// driver is the one place that says where the jobs are kept.
-func driver(db *sql.DB) *riversqlite.Driver { return riversqlite.New(db) }
+// Driver is the kind of database that the jobs are kept in; this and driver are the one place that says so.
+type Driver = *riversqlite.Driver
+
+func driver(db *sql.DB) Driver { return riversqlite.New(db) }
 
 // Client is a client of the ledger's jobs: one that only inserts when the configuration has no queues.
 func (l *Ledger) Client(c *river.Config) (*river.Client[*sql.Tx], error) {
