@@ -189,7 +189,7 @@ func (l *lexer) quoted(k kind, skip int, end byte) *sqlerr.Error {
 			if k == tQuoted {
 				if n := l.pos - 1 - body; n == 0 {
 					return sqlerr.New(1038)
-				} else if n > maxIdentifier && tooLong(l.src[body:l.pos-1]) {
+				} else if n > maxIdentifier && tooLong(strings.ReplaceAll(l.src[body:l.pos-1], string([]byte{end, end}), string(end))) {
 					return sqlerr.New(103, "identifier", head(l.src[body:l.pos-1]), maxIdentifier)
 				}
 			}
