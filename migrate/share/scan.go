@@ -1,0 +1,315 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"linkspan/media"
+	"linkspan/migrate/flow"
+)
+
+const (
+	// maxFiles is how many files a folder may hold, maxKnown how many the folders that are remembered hold together.
+	maxFiles = 100_000
+	maxKnown = 200_000
+	// readers is how many files' headers are read at once.
+	readers = 8
+	// patience is how many times Quiet a file may stand still in the middle of a backup.
+	patience = 30
+	// old is an age at which a file's own time says that it stands still, however the clocks differ.
+	old = 24 * time.Hour
+	// longestWait is how often a file that stands still in the middle of a backup is looked at again, at least.
+	longestWait = time.Minute
+	// longestMove is the same for one that is written while the listing does not show it.
+	longestMove = 10 * time.Second
+)
+
+// folder is what is known of a folder. turn is held by the scan that is under way.
+type folder struct {
+	turn chan struct{}
+	// files are the files by name. For the holder of turn.
+	files map[string]*look
+
+	mu      sync.Mutex
+	started int // listings that were begun
+	// last is what the listing of number of found; scanned is when.
+	last    []flow.Seen
+	of      int
+	count   int
+	scanned time.Time
+}
+
+// look is what is known of one version of a file.
+type look struct {
+	entry   media.Entry
+	version string
+	// since is when it was first seen; again when it is to be read next, the zero time for at once.
+	since, again time.Time
+	// final: it is not read again. read: it was read before. moved counts how often it was another version when opened.
+	final, read bool
+	moved       int
+	seen        flow.Seen
+}
+
+// Scan tells what lies in a folder of the place now, in the order of names; "" is its root. It is the whole of it or an
+// error: a *flow.Hindrance at flow.AtShare, or ctx's. With nothing new it costs one listing. The sets it gives are shared:
+// nobody may write to them. Calls for one folder that meet share the work.
+func (s *Share) Scan(ctx context.Context, name string) ([]flow.Seen, error) {
+	name, err := s.clean(name)
+	if err != nil {
+		return nil, err
+	}
+	f := s.folder(name)
+	f.mu.Lock()
+	came := f.started
+	f.mu.Unlock()
+	select {
+	case f.turn <- struct{}{}:
+		defer func() { <-f.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("look into %s: %w", s.shown(name), context.Cause(ctx))
+	}
+	f.mu.Lock()
+	if f.of > came {
+		defer f.mu.Unlock()
+		return slices.Clone(f.last), nil // it was begun after this call
+	}
+	f.started++
+	number := f.started
+	f.mu.Unlock()
+	var seen []flow.Seen
+	err = s.with(ctx, false, func(src media.Flat) (err error) {
+		seen, err = s.scan(ctx, src, f, name)
+		return err
+	})
+	if err != nil {
+		return nil, s.hindered(ctx, err, name, true)
+	}
+	f.mu.Lock()
+	f.last, f.of, f.count, f.scanned = seen, number, len(seen), s.o.Clock.Now()
+	f.mu.Unlock()
+	s.forget(name)
+	return slices.Clone(seen), nil
+}
+
+// clean refuses names that leave the place.
+func (s *Share) clean(name string) (string, error) {
+	name = strings.Trim(strings.ReplaceAll(name, `\`, "/"), "/")
+	for p := range strings.SplitSeq(name, "/") {
+		if p == "." || p == ".." || name != "" && p == "" || strings.ContainsRune(p, 0) {
+			return "", &flow.Hindrance{At: flow.AtShare, What: fmt.Sprintf("%q is not the name of a folder in %s", name, s.shown("")), Fix: "give another folder"}
+		}
+	}
+	return name, nil
+}
+
+func (s *Share) folder(name string) *folder {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.mu.folders[name]
+	if f == nil {
+		f = &folder{turn: make(chan struct{}, 1), files: map[string]*look{}}
+		s.mu.folders[name] = f
+	}
+	return f
+}
+
+// forget lets folders go when all of them together are too many files: those first that were scanned longest ago.
+func (s *Share) forget(but string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		total, oldest, when := 0, "", time.Time{}
+		for name, f := range s.mu.folders {
+			f.mu.Lock()
+			total += f.count
+			if name != but && f.count > 0 && (oldest == "" || f.scanned.Before(when)) {
+				oldest, when = name, f.scanned
+			}
+			f.mu.Unlock()
+		}
+		if total <= maxKnown || oldest == "" {
+			return
+		}
+		delete(s.mu.folders, oldest)
+	}
+}
+
+// scan lists and reads what is not known.
+func (s *Share) scan(ctx context.Context, src media.Flat, f *folder, name string) ([]flow.Seen, error) {
+	entries, err := src.Files(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > maxFiles {
+		return nil, &flow.Hindrance{At: flow.AtShare, What: fmt.Sprintf("%s holds %d files, more than %d", s.shown(name), len(entries), maxFiles),
+			Fix: "give the databases folders of their own, and take old backups away"}
+	}
+	now := s.o.Clock.Now()
+	files, todo := make(map[string]*look, len(entries)), []*look(nil)
+	order := make([]*look, len(entries))
+	for i, e := range entries {
+		l := f.files[e.Name]
+		v := versionOf(e)
+		changes := l != nil && l.version != v // it is not opened before it stands still
+		if l == nil || changes {
+			l = &look{entry: e, version: v, since: now, seen: flow.Seen{Name: e.Name, Version: v, Size: e.Size, Growing: true}}
+		}
+		files[e.Name], order[i] = l, l
+		if !changes && !l.final && !now.Before(l.again) {
+			todo = append(todo, l)
+		}
+	}
+	f.files = files // what was read is kept, also when the rest cannot be
+	if err := s.readAll(ctx, src, todo); err != nil {
+		return nil, err
+	}
+	seen := make([]flow.Seen, len(order))
+	for i, l := range order {
+		seen[i] = l.seen
+	}
+	return seen, nil
+}
+
+// readAll reads headers, several files at once; it gives the first error of the place.
+func (s *Share) readAll(ctx context.Context, src media.Flat, todo []*look) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan *look)
+	var wg sync.WaitGroup
+	var failed sync.Once
+	var first error
+	for range min(readers, len(todo)) {
+		wg.Go(func() {
+			for l := range next {
+				if err := s.read(ctx, src, l); err != nil {
+					failed.Do(func() { first = err; cancel(err) })
+				}
+			}
+		})
+	}
+	for _, l := range todo {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- l
+	}
+	close(next)
+	wg.Wait()
+	if first == nil {
+		return context.Cause(ctx)
+	}
+	return first
+}
+
+// read reads one file's headers and judges it.
+func (s *Share) read(ctx context.Context, src media.Flat, l *look) error {
+	d, moved, err := s.headers(ctx, src, l)
+	if err != nil {
+		return err
+	}
+	now := s.o.Clock.Now()
+	if moved {
+		l.moved++ // the listing is behind: Windows shows late what is being written
+		l.again = now.Add(min(time.Duration(l.moved)*s.o.Quiet/4, longestMove))
+		l.seen = flow.Seen{Name: l.entry.Name, Version: l.version, Size: l.entry.Size, Growing: true}
+		return nil
+	}
+	l.judge(d, now, s.o.Quiet)
+	return nil
+}
+
+// headers opens and reads a file. moved: it is not, or no more, the version that was listed.
+func (s *Share) headers(ctx context.Context, src media.Flat, l *look) (d described, moved bool, err error) {
+	file, err := src.Open(ctx, l.entry.Name)
+	if err == nil {
+		moved, err = s.other(ctx, src, file, l)
+		if err == nil && !moved {
+			d, err = describe(file, file.Size())
+		}
+		file.Close() //nolint:errcheck // opened for reading
+	}
+	if err == nil && !moved && d.verdict == whole {
+		var e media.Entry
+		if e, err = src.Stat(ctx, l.entry.Name); err == nil {
+			moved = versionOf(e) != l.version
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, true, nil
+	}
+	if err != nil && ctx.Err() == nil && !lost(err) {
+		if d, ok := judged(err); ok {
+			return d, false, nil
+		}
+	}
+	return d, moved, err
+}
+
+// other reports whether an open file is another version than the one that was listed.
+func (s *Share) other(ctx context.Context, src media.Flat, file media.File, l *look) (bool, error) {
+	e := media.Entry{Name: l.entry.Name, Size: file.Size()}
+	if f, ok := file.(media.Stamped); ok {
+		e.Modified = f.Modified()
+		return versionOf(e) != l.version, nil
+	}
+	e, err := src.Stat(ctx, l.entry.Name)
+	return versionOf(e) != l.version, err
+}
+
+// judge decides what a look means: whether the file is to be waited for, can be taken, or is a problem.
+func (l *look) judge(d described, now time.Time, quiet time.Duration) {
+	still := now.Sub(l.since)
+	if now.Sub(l.entry.Modified) > old {
+		still = max(still, patience*quiet)
+	}
+	l.seen = flow.Seen{Name: l.entry.Name, Version: l.version, Size: l.entry.Size, Problem: d.problem, Sets: d.sets, Sequence: d.sequence, Stripes: d.stripes}
+	switch {
+	case d.verdict == whole:
+		l.final = true
+		return
+	case d.verdict == useless && still >= quiet:
+		l.final = l.read || quiet == 0 || still >= patience*quiet // what it was at first may have been a beginning
+	case d.verdict == held, d.verdict == unfinished && still < patience*quiet, d.verdict == useless, d.verdict == barred && still < quiet:
+		l.seen.Growing, l.seen.Problem = true, ""
+	default:
+		l.seen.Version += provisional
+	}
+	l.read = true
+	if !l.final {
+		l.again = now.Add(min(max(quiet/2, still/8), longestWait))
+	}
+}
+
+// Probe reaches the place and looks into a folder: the server, the login, the share, the folder and the right to read files
+// are told apart by the *flow.Hindrance it gives. It does not wait as Scan does after a login was refused.
+func (s *Share) Probe(ctx context.Context, name string) error {
+	name, err := s.clean(name)
+	if err != nil {
+		return err
+	}
+	at := name
+	err = s.with(ctx, true, func(src media.Flat) error {
+		entries, err := src.Files(ctx, name)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		newest := slices.MaxFunc(entries, func(a, b media.Entry) int { return a.Modified.Compare(b.Modified) })
+		f, err := src.Open(ctx, newest.Name)
+		if errors.Is(err, media.ErrBusy) || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			at = newest.Name
+			return err
+		}
+		return f.Close()
+	})
+	return s.hindered(ctx, err, at, at == name)
+}
