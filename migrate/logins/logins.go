@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	"linkspan/migrate/flow"
@@ -13,6 +14,16 @@ import (
 
 // Opener connects to one side as a login that may see and make logins (sysadmin). What it gives belongs to the caller.
 type Opener func(ctx context.Context) (*sqlclient.Client, error)
+
+// Dial connects to a server whatever the state of the login's default database. An address of the form server\INSTANCE is
+// understood.
+func Dial(t sqlclient.Target) Opener {
+	if host, instance, named := strings.Cut(t.Address, `\`); named {
+		t.Address, t.Instance = host, instance
+	}
+	t.Database = "master"
+	return func(ctx context.Context) (*sqlclient.Client, error) { return sqlclient.Open(ctx, t) }
+}
 
 // Pair is a database by its names on both sides.
 type Pair struct {

@@ -14,9 +14,9 @@ type step struct {
 	text, what string
 	// lenient: when the target refuses it, that is a warning and not the end.
 	lenient bool
-	// instead is what is run when the target refuses text with one of the numbers.
-	instead string
-	numbers []int32
+	// instead gives what is run when the target refused text, or what was last run instead, with a number; "" for nothing.
+	// May be nil.
+	instead func(number int32) string
 }
 
 // plan is what is to be done for a stage.

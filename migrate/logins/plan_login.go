@@ -129,27 +129,40 @@ func planLogin(s *sides, name string, first bool) plan {
 // create makes the login in one transaction with what bars it from logging in: a disabled login must not be open for a
 // moment, nor for ever when we are killed. And when CREATE LOGIN fails, what follows must not fall on somebody else's.
 func (s *sides) create(l *principal) step {
-	batch := func(language bool) string {
-		var b strings.Builder
-		fmt.Fprintf(&b, "SET XACT_ABORT ON; BEGIN TRY BEGIN TRANSACTION; CREATE LOGIN %s WITH PASSWORD = %s HASHED, SID = %s, DEFAULT_DATABASE = %s", quote(l.name), sqlclient.Binary(l.hash.bytes()),
-			sqlclient.Binary(l.sid), quote(s.defaultDatabase(l)))
-		if language && l.language != "" {
-			b.WriteString(", DEFAULT_LANGUAGE = " + quote(l.language))
+	transaction, language := true, l.language != ""
+	return step{text: s.creation(l, transaction, language), what: "CREATE LOGIN " + quote(l.name), instead: func(number int32) string {
+		switch {
+		case number == 574 && transaction: // a server that makes logins outside transactions alone
+			transaction = false
+		case (number == 15033 || number == 40510) && language: // a language that is not there
+			language = false
+		default:
+			return ""
 		}
-		fmt.Fprintf(&b, ", CHECK_POLICY = %s, CHECK_EXPIRATION = %s;", onOff(l.policy), onOff(l.expiration))
-		if l.disabled {
-			fmt.Fprintf(&b, " ALTER LOGIN %s DISABLE;", quote(l.name))
-		}
-		switch s.src.state(l.id, connectSQL) {
-		case "D":
-			fmt.Fprintf(&b, " DENY CONNECT SQL TO %s;", quote(l.name))
-		case "":
-			fmt.Fprintf(&b, " REVOKE CONNECT SQL FROM %s;", quote(l.name))
-		}
-		b.WriteString(" COMMIT TRANSACTION; END TRY BEGIN CATCH IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; THROW; END CATCH;")
-		return b.String()
+		return s.creation(l, transaction, language)
+	}}
+}
+
+func (s *sides) creation(l *principal, transaction, language bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE LOGIN %s WITH PASSWORD = %s HASHED, SID = %s, DEFAULT_DATABASE = %s", quote(l.name), sqlclient.Binary(l.hash.bytes()), sqlclient.Binary(l.sid), quote(s.defaultDatabase(l)))
+	if language {
+		b.WriteString(", DEFAULT_LANGUAGE = " + quote(l.language))
 	}
-	return step{text: batch(true), what: "CREATE LOGIN " + quote(l.name), instead: batch(false), numbers: []int32{15033, 40510}}
+	fmt.Fprintf(&b, ", CHECK_POLICY = %s, CHECK_EXPIRATION = %s;", onOff(l.policy), onOff(l.expiration))
+	if l.disabled {
+		fmt.Fprintf(&b, " ALTER LOGIN %s DISABLE;", quote(l.name))
+	}
+	switch s.src.state(l.id, connectSQL) {
+	case "D":
+		fmt.Fprintf(&b, " DENY CONNECT SQL TO %s;", quote(l.name))
+	case "":
+		fmt.Fprintf(&b, " REVOKE CONNECT SQL FROM %s;", quote(l.name))
+	}
+	if !transaction {
+		return "BEGIN TRY " + b.String() + " END TRY BEGIN CATCH THROW; END CATCH;"
+	}
+	return "SET XACT_ABORT ON; BEGIN TRY BEGIN TRANSACTION; " + b.String() + " COMMIT TRANSACTION; END TRY BEGIN CATCH IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION; THROW; END CATCH;"
 }
 
 // defaultDatabase is the one that a login can have on the target now. It is master as long as its own is not open there:

@@ -41,8 +41,8 @@ func (u *account) bound() bool {
 	switch {
 	case u.kind != kindSQL && u.kind != kindWindows && u.kind != kindGroup, u.auth == authNone, u.auth == authDatabase, len(u.sid) == 0:
 		return false
-	case u.auth == authUnknown && u.kind == kindSQL:
-		return len(u.sid) <= sidSize // longer ones are made by WITHOUT LOGIN
+	case u.kind == kindSQL && len(u.sid) > sidSize: // what WITHOUT LOGIN and contained databases make
+		return false
 	}
 	return u.id == dboID || u.id > systemUsers
 }

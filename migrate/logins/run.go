@@ -153,8 +153,12 @@ func (l *Logins) run(ctx context.Context, steps []step, refused map[string]strin
 	for _, s := range remaining(steps, refused) {
 		more = true
 		err := l.exec(ctx, s.text)
-		if err != nil && s.instead != "" && slices.Contains(s.numbers, sqlerr.Number(err)) {
-			err = l.exec(ctx, s.instead)
+		for err != nil && s.instead != nil {
+			other := s.instead(sqlerr.Number(err))
+			if other == "" {
+				break
+			}
+			err = l.exec(ctx, other)
 		}
 		if err == nil {
 			l.o.Log.Info("done on the target", "what", s.what)
@@ -205,7 +209,12 @@ func fix(number int32) string {
 	return "mend it on the target, then retry"
 }
 
+// exec runs a batch on the target, in master when it names no other database: permissions on the server are granted there
+// alone (4621).
 func (l *Logins) exec(ctx context.Context, batch string) error {
+	if !strings.HasPrefix(batch, "USE ") {
+		batch = "USE [master]; " + batch
+	}
 	c, _, err := l.target.connect(ctx)
 	if err != nil {
 		return err

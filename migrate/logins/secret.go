@@ -10,9 +10,9 @@ import (
 	"linkspan/sqlerr"
 )
 
-// secret is the hash of a password. Only a statement may hold its bytes: they lie behind a pointer, because what prints a
-// struct that holds a secret asks no methods of its unexported fields.
-type secret struct{ at *[]byte }
+// secret is the hash of a password. Only a statement may hold its bytes: they lie inside a function, because what prints a
+// struct asks no methods of its unexported fields, and follows pointers.
+type secret struct{ read func() []byte }
 
 const hidden = "(hidden)"
 
@@ -21,7 +21,7 @@ func keep(b []byte) secret {
 	if b == nil {
 		return secret{}
 	}
-	return secret{&b}
+	return secret{func() []byte { return b }}
 }
 
 // Format prints nothing of it, whatever the verb.
@@ -33,13 +33,13 @@ func (secret) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`),
 // LogValue gives nothing of it.
 func (secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-func (s secret) known() bool { return s.at != nil }
+func (s secret) known() bool { return s.read != nil }
 
 func (s secret) bytes() []byte {
-	if s.at == nil {
+	if s.read == nil {
 		return nil
 	}
-	return *s.at
+	return s.read()
 }
 
 func (s secret) equal(o secret) bool { return bytes.Equal(s.bytes(), o.bytes()) }
