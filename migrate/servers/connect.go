@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -63,15 +64,18 @@ func (s *Server) certificateFinding(err error) (id, fix string, ok bool) {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
+	said := func(words ...string) bool { // the driver passes only the text of what went wrong in a handshake on
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(err.Error(), w) })
+	}
 	switch {
-	case errors.As(err, &authority):
+	case errors.As(err, &authority), said("certificate signed by unknown authority"):
 		return "certificate-not-trusted", "install a certificate of an authority that this machine trusts, or name the authority's PEM file (ca); " +
 			"trustServerCertificate connects without checking, but " + trusting, true
-	case errors.As(err, &host):
+	case errors.As(err, &host), said("certificate is valid for", "certificate is not valid for", "cannot validate certificate for"):
 		return "certificate-name", "name the server as its certificate does, or give the name in the certificate (host)", true
-	case errors.As(err, &invalid):
+	case errors.As(err, &invalid), said("certificate has expired", "x509: invalid", "x509: certificate"):
 		return "certificate-invalid", "renew the server's certificate", true
-	case errors.As(err, &record), strings.Contains(err.Error(), "unsupported protocol version"):
+	case errors.As(err, &record), said("unsupported protocol version", "protocol version not supported"):
 		return "tls-too-old", "give the server TLS 1.2: SQL Server 2008 to 2014 need an update for it (KB3135244)", true
 	}
 	return "", "", false

@@ -50,7 +50,8 @@ type facts struct {
 	sysadmin, continuous                     bool
 	databases                                []*Database
 	byID                                     map[int]*Database
-	certificates                             map[string]string // thumbprint → name, in master
+	byName                                   map[string]*Database // as spelled, and in lower case with a zero behind
+	certificates                             map[string]string    // thumbprint → name, in master
 }
 
 // managedInstance is SERVERPROPERTY('EngineEdition') of a managed instance.
@@ -60,16 +61,10 @@ func (f *facts) managed() bool { return f.engine == managedInstance }
 
 // find finds a database by name: as it is spelled, or else without regard to case.
 func (f *facts) find(name string) *Database {
-	var folded *Database
-	for _, d := range f.databases {
-		if d.Name == name {
-			return d
-		}
-		if strings.EqualFold(d.Name, name) {
-			folded = d
-		}
+	if d := f.byName[name]; d != nil {
+		return d
 	}
-	return folded
+	return f.byName[strings.ToLower(name)+"\x00"]
 }
 
 // question is one statement of the pass, and what its rows mean.
@@ -102,11 +97,10 @@ var pass = []question{
 	{`SELECT name, thumbprint FROM master.sys.certificates`, false, func(f *facts, r row) {
 		f.certificates[sqlclient.Binary(r.bytes("thumbprint"))] = r.text("name")
 	}},
-	{`SELECT d.database_id, b.type, b.has_backup_checksums, DATEDIFF(minute, b.backup_finish_date, GETDATE()) AS minutes
-	FROM msdb.dbo.backupset b JOIN sys.databases d ON d.name = b.database_name
-	JOIN (SELECT database_name, type, MAX(backup_set_id) AS newest FROM msdb.dbo.backupset
+	{`SELECT b.database_name, b.type, b.has_backup_checksums, DATEDIFF(minute, b.backup_finish_date, GETDATE()) AS minutes
+	FROM msdb.dbo.backupset b JOIN (SELECT database_name, type, MAX(backup_set_id) AS newest FROM msdb.dbo.backupset
 		WHERE is_copy_only = 0 AND type IN ('D', 'L') AND server_name IN (@@SERVERNAME, CAST(SERVERPROPERTY('ServerName') AS nvarchar(256)))
-		GROUP BY database_name, type) m ON m.newest = b.backup_set_id`, false, each(takeBackup)},
+		GROUP BY database_name, type) m ON m.newest = b.backup_set_id`, false, takeBackup},
 }
 
 // each finds the database that a row is about.
@@ -136,7 +130,7 @@ func takeDatabase(f *facts, r row) {
 		CompatibilityLevel: int(r.number("compatibility_level"))}
 	d.System = d.ID <= lastSystemID
 	f.databases = append(f.databases, d)
-	f.byID[d.ID] = d
+	f.byID[d.ID], f.byName[d.Name], f.byName[strings.ToLower(d.Name)+"\x00"] = d, d, d
 }
 
 // The types of a file, and the states in which it is whole.
@@ -160,7 +154,11 @@ func takeFile(d *Database, r row) {
 	}
 }
 
-func takeBackup(d *Database, r row) {
+func takeBackup(f *facts, r row) {
+	d := f.find(r.text("database_name"))
+	if d == nil { // it is gone
+		return
+	}
 	b := &Backup{Age: time.Duration(r.number("minutes")) * time.Minute, Checksum: r.yes("has_backup_checksums")}
 	if r.text("type") == "D" {
 		d.Full = b
@@ -172,7 +170,7 @@ func takeBackup(d *Database, r row) {
 // ask makes the pass. The number of statements does not depend on the number of databases, but for those that have
 // FILESTREAM or In-Memory files.
 func (s *Server) ask(ctx context.Context) (*facts, error) {
-	f := &facts{byID: map[int]*Database{}, certificates: map[string]string{}}
+	f := &facts{byID: map[int]*Database{}, byName: map[string]*Database{}, certificates: map[string]string{}}
 	for _, q := range pass {
 		run := s.optional
 		if q.needed {

@@ -215,7 +215,7 @@ func (s *Server) refusedTail(ctx context.Context, t Tail, file string, err error
 		return &flow.Halt{What: what + ": there is no full backup that it could follow", Fix: "take a full backup, and let the migration begin again from it", Err: err}
 	case tried(err, map[int32]bool{3104: true, 1468: true, 3059: true}):
 		return &flow.Halt{What: what + ": the database is in an availability group, or mirrored", Fix: "take it out of the group, or end mirroring, and start the cutover again", Err: err}
-	case tried(err, map[int32]bool{3201: true, 3202: true, 3203: true, 3271: true, 3013: true}):
+	case tried(err, map[int32]bool{3201: true, 3202: true, 3203: true, 3271: true}), sqlerr.Number(err) == 3013:
 		return s.unwritable(ctx, file, err)
 	}
 	return s.trouble(ctx, what, err)
