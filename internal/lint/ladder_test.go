@@ -64,6 +64,8 @@ var rungs = map[string]string{
 	"tsql/exec > catalog":          "statements that define objects change it",
 	"hadr/agsim > hadr/agcore":     "the simulator drives the machines",
 	"hadr > hadr/seeding":          "a replica begins with its seeding",
+
+	"migrate/replay > migrate/depot": "sets are told by the names that their files have in storage",
 }
 
 // impure names what a pure package must not import.
