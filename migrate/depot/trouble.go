@@ -202,3 +202,31 @@ func (c *container) rightCredential() string {
 	}
 	return makeSAS
 }
+
+// WrongReader says what is wrong with a signature by which a target is to read a container, now; "" when nothing is to be
+// seen. The Log Replay Service takes only one that gives Read and List and no other right.
+func WrongReader(sas string, now time.Time) string {
+	if strings.HasPrefix(sas, "?") {
+		return "the shared access signature for the target begins with a question mark: leave that out"
+	}
+	s := readSignature(sas)
+	rights := strings.Split(s.rights, "")
+	slices.Sort(rights)
+	switch {
+	case !s.there:
+		return "the shared access signature for the target is missing"
+	case s.broken:
+		return "the shared access signature for the target is none: it has no sig"
+	case s.policy != "":
+		return fmt.Sprintf("the shared access signature for the target uses a stored access policy (%s), which the Log Replay Service does not take", s.policy)
+	case s.resource != "c":
+		return fmt.Sprintf("the shared access signature for the target is not for a container (sr=%s)", s.resource)
+	case strings.Join(rights, "") != "lr":
+		return fmt.Sprintf("the shared access signature for the target gives the rights %q: the Log Replay Service takes only one with Read and List and no others", s.rights)
+	case !s.until.IsZero() && !now.Before(s.until):
+		return fmt.Sprintf("the shared access signature for the target expired at %s (UTC)", s.until.Format(time.DateTime))
+	case !s.from.IsZero() && now.Before(s.from):
+		return fmt.Sprintf("the shared access signature for the target is valid from %s (UTC) only", s.from.Format(time.DateTime))
+	}
+	return ""
+}

@@ -1,0 +1,98 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"linkspan/armtypes"
+	"linkspan/migrate/depot"
+	"linkspan/migrate/flow"
+)
+
+// Follow tells how far the restore is. gone: the database that was being restored is no more, or another has taken its name.
+// The last LSN is not told by the Log Replay Service. When a completed restore's details have expired, what was seen last
+// counts as restored; after a restart that may be nothing, and Opened alone says something.
+func (t *Target) Follow(ctx context.Context) (r flow.Restore, gone bool, err error) {
+	s, err := t.look(ctx)
+	switch {
+	case err != nil:
+		return flow.Restore{}, false, err
+	case s.owner == nobodys || s.owner == others:
+		return flow.Restore{}, true, nil
+	case s.details == nil && s.open:
+		r = t.remembered()
+		r.Opened = true
+		return r, false, nil
+	case s.details == nil:
+		return flow.Restore{}, false, hinder(ctx, fmt.Sprintf("%s does not tell how the restore of %q stands", t.o.Instance.Name, t.o.Database), "it is asked again", nil)
+	}
+	r = restoreOf(s.details)
+	if strings.EqualFold(s.details.Status, armtypes.ReplayFailed) {
+		return r, false, &flow.Halt{What: fmt.Sprintf("the log replay of %q on %s has failed: %s", t.o.Database, t.o.Instance.Name, s.details.BlockReason),
+			Fix: "delete the restoring database there (" + t.stopCommand() + ") and retry: what is in storage is restored again"}
+	}
+	t.remember(r)
+	return r, false, nil
+}
+
+// restoreOf reads restore details.
+func restoreOf(d *armtypes.RestoreProperties) flow.Restore {
+	r := flow.Restore{Opened: strings.EqualFold(d.Status, armtypes.ReplayCompleted)}
+	waiting := map[string]bool{}
+	add := func(name string) {
+		if id := depot.SetOf(name); id != "" && !slices.Contains(r.Restored, id) {
+			r.Restored = append(r.Restored, id)
+		}
+	}
+	for _, list := range [][]armtypes.ReplaySet{d.FullBackupSets, d.DifferentialBackupSets, d.LogBackupSets} {
+		for _, s := range list {
+			switch strings.ToLower(s.Status) {
+			case "restored", "completed":
+				add(s.FirstStripeName)
+			case "restoring":
+				r.Restoring = depot.SetOf(s.FirstStripeName)
+				waiting[r.Restoring] = true
+			default:
+				waiting[depot.SetOf(s.FirstStripeName)] = true
+			}
+		}
+	}
+	add(d.LastRestoredFileName)
+	if r.Restoring == "" {
+		r.Restoring = depot.SetOf(d.CurrentRestoringFile)
+	}
+	if slices.Contains(r.Restored, r.Restoring) {
+		r.Restoring = ""
+	}
+	for _, f := range d.UnrestorableFiles {
+		id := depot.SetOf(f.Name)
+		if id == "" || waiting[id] || slices.Contains(r.Restored, id) {
+			continue // another version of it is good
+		}
+		r.Unusable, r.Why = id, f.Reason
+		if r.Why == "" {
+			r.Why = d.BlockReason
+		}
+		if r.Why == "" {
+			r.Why = "the target cannot restore it and gives no reason"
+		}
+		break
+	}
+	return r
+}
+
+func (t *Target) remember(r flow.Restore) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = r
+}
+
+func (t *Target) remembered() flow.Restore {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.last
+	r.Restored = slices.Clone(r.Restored)
+	return r
+}
