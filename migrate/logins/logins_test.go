@@ -334,6 +334,36 @@ func TestOnTheWay(t *testing.T) {
 	dst.as("report", passwords["report"])
 }
 
+// TestClosedDatabase: a cutover ends all sessions in a database and wants it for itself. Ours neither stand in the way nor
+// take harm.
+func TestClosedDatabase(t *testing.T) {
+	t.Parallel()
+	src, dst := start(t, "sqlserver1", instance.SQLServer, t.TempDir()), start(t, "sqlserver2", instance.SQLServer, t.TempDir())
+	equip(src)
+	m := newMove(t, src, dst, "", pairs...)
+	for range 4 { // until the pool has several
+		if _, err := m.Missing(t.Context(), "sales"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src.run("BACKUP DATABASE sales TO DISK = 'NUL'", "ALTER DATABASE sales SET SINGLE_USER WITH NO_WAIT", "BACKUP LOG sales TO DISK = 'NUL' WITH NORECOVERY")
+	if _, err := m.Missing(t.Context(), "sales"); err != nil {
+		t.Errorf("after it was closed: %v", err)
+	}
+	own := src.rows("SELECT @@SPID")
+	for _, id := range strings.Fields(src.rows("SELECT session_id FROM sys.dm_exec_sessions WHERE program_name = 'Linkspan'")) {
+		if id != strings.TrimSpace(own) {
+			_, _ = src.sa.Query(t.Context(), "KILL "+id) // the pool may give us another session than the one that asked
+		}
+	}
+	if _, err := m.Missing(t.Context(), "sales"); err != nil {
+		t.Errorf("after its sessions were ended: %v", err)
+	}
+	if warnings := m.must(flow.Initialize, flow.LoginMigration); warnings != "" {
+		t.Error(warnings)
+	}
+}
+
 // TestUnreachable: a server that is away is a hindrance at its place, whose login is wrong too.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()

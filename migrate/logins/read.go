@@ -70,17 +70,52 @@ func (s *side) connect(ctx context.Context) (*sqlclient.Client, about, error) {
 	return s.client, s.about, nil
 }
 
-// query runs a batch that reads.
-func (s *side) query(ctx context.Context, what, batch string) (*sqlclient.Result, error) {
-	c, _, err := s.connect(ctx)
-	if err != nil {
-		return nil, err
+// query runs a batch, again on a new connection when an old one turned out to be dead: whoever closes a database (a cutover
+// does) ends the sessions in it. Batches have to be harmless when they are run twice.
+func (s *side) query(ctx context.Context, batch string) (*sqlclient.Result, error) {
+	for try := 0; ; try++ {
+		c, _, err := s.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r, err := c.Query(ctx, batch)
+		if err == nil {
+			return r, nil
+		}
+		lost := context.Cause(ctx) == nil && broken(err)
+		if lost || strings.HasPrefix(batch, "USE ") && !strings.HasPrefix(batch, "USE [master]") { // a session that stayed in a database would keep others out of it
+			s.drop(c)
+		}
+		if !lost || try > 0 {
+			return nil, err
+		}
 	}
-	r, err := c.Query(ctx, batch)
+}
+
+// ask is query with an error that says what could not be read.
+func (s *side) ask(ctx context.Context, what, batch string) (*sqlclient.Result, error) {
+	r, err := s.query(ctx, batch)
 	if err != nil {
-		return nil, s.hindrance(ctx, "read "+what+" on "+c.Server(), err)
+		return nil, s.hindrance(ctx, "read "+what+" on the "+string(s.at), err)
 	}
 	return r, nil
+}
+
+// broken reports errors of a connection, not of what was sent over it.
+func broken(err error) bool {
+	var e *sqlerr.Error
+	var told *flow.Hindrance
+	return !errors.As(err, &told) && (!errors.As(err, &e) || e.Number == 596 || e.Number == 6005)
+}
+
+// drop gives a client up, if nobody did.
+func (s *side) drop(c *sqlclient.Client) {
+	s.mu.Lock()
+	if s.client == c {
+		s.client = nil
+	}
+	s.mu.Unlock()
+	_ = c.Close() // its connections are dead or in the wrong place
 }
 
 // hindrance is an error of this side, without anything secret. That the caller gave up stays what it is.
@@ -128,7 +163,7 @@ func (s *side) read(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.query(ctx, "logins", serverBatch(a.major))
+	r, err := s.ask(ctx, "logins", serverBatch(a.major))
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,8 @@ func (s *side) inEach(ctx context.Context, what string, databases []string, quer
 		for _, name := range names {
 			fmt.Fprintf(&b, "USE %s; %s;\n", quote(name), text)
 		}
-		r, err := s.query(ctx, what, b.String())
+		b.WriteString("USE [master];")
+		r, err := s.ask(ctx, what, b.String())
 		if err != nil {
 			return nil, err
 		}

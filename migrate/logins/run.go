@@ -210,15 +210,13 @@ func fix(number int32) string {
 }
 
 // exec runs a batch on the target, in master when it names no other database: permissions on the server are granted there
-// alone (4621).
+// alone (4621). No session stays in another one.
 func (l *Logins) exec(ctx context.Context, batch string) error {
-	if !strings.HasPrefix(batch, "USE ") {
+	if strings.HasPrefix(batch, "USE ") {
+		batch += " USE [master];"
+	} else {
 		batch = "USE [master]; " + batch
 	}
-	c, _, err := l.target.connect(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = c.Query(ctx, batch)
+	_, err := l.target.query(ctx, batch)
 	return err
 }
