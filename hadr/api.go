@@ -39,8 +39,8 @@ type Options struct {
 	Databases Databases
 	// ErrorLog receives what SQL Server writes to its error log; nil discards. It must not block.
 	ErrorLog func(*sqlerr.Error)
-	// Rescue writes what a database has after the order's Fork to a file, durably, before that is taken back; nil writes
-	// nothing.
+	// Rescue writes what a database has after the order's Fork, or beside its Other, to a file, durably, BEFORE that is taken
+	// back; nil writes nothing. storage.ErrLogGone: it is called again with an Other.
 	Rescue func(ctx context.Context, db *storage.DB, o RescueOrder) (Rescued, error)
 	// Seedings is how many copies are sent their pages at once, those beyond wait (LIMIT_CONCURRENT_BACKUPS); 0 means no
 	// bound. SeedingBytes is how many bytes a second these take together; 0 means as many as there are.
@@ -61,6 +61,10 @@ type RescueOrder struct {
 	Fork, Tail lsn.LSN
 	// TailEpoch is the database's epoch, OpenedEpoch the one that the other side was opened in.
 	TailEpoch, OpenedEpoch uint32
+	// Other, when set, sees the version OtherAt of the other side, with which the tail is to be compared: the log here does
+	// not give the fork back. It is the caller's.
+	Other   *storage.Conn
+	OtherAt lsn.LSN
 }
 
 // Rescued says what was.
@@ -68,7 +72,7 @@ type Rescued struct {
 	File   string
 	Rows   int64
 	Tables int
-	// Partial: not everything could be compared.
+	// Partial: it was compared with the other side as it was then, so that rows which that changed are among them.
 	Partial bool
 }
 

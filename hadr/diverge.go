@@ -141,7 +141,7 @@ func (l *link) findPages(ctx context.Context, s *endpoint.Session, db *storage.D
 	return pages
 }
 
-// serveCompare answers requests that both sides may make at any time: for hashes and for single pages.
+// serveCompare answers requests that both sides may make at any time: for hashes, for single pages, and for a version.
 func (l *link) serveCompare(ctx context.Context, stream net.Conn, first hadrwire.Message) {
 	defer tied(ctx, stream)()
 	db, release, err := l.open(ctx)
@@ -152,6 +152,8 @@ func (l *link) serveCompare(ctx context.Context, stream net.Conn, first hadrwire
 	switch req := first.(type) {
 	case *hadrwire.HashesRequest:
 		err = seeding.ServeHashes(ctx, db, stream, req)
+	case *hadrwire.VersionRequest:
+		err = seeding.ServeVersion(ctx, db, stream, req, l.m.seedLimit)
 	case *hadrwire.PageRequest:
 		if storage.Identity(req.Origin) == db.ID() {
 			err = seeding.ServePage(ctx, stream, req, db.PageWithHash)
@@ -205,5 +207,5 @@ func (l *link) reseedOptions(ctx context.Context) (storage.Options, error) {
 
 // compares tells the requests of serveCompare.
 func compares(m hadrwire.Message) bool {
-	return slices.Contains([]hadrwire.Type{hadrwire.TypeHashesRequest, hadrwire.TypePageRequest}, m.Type())
+	return slices.Contains([]hadrwire.Type{hadrwire.TypeHashesRequest, hadrwire.TypePageRequest, hadrwire.TypeVersionRequest}, m.Type())
 }

@@ -35,7 +35,7 @@ func (m *Manager) Link(name string) (LinkStatus, bool) {
 	return l.status(), true
 }
 
-// LossMessage tells what the last forced failover left out, 58014, or what of it was taken back and kept, 58015; nil when
+// LossMessage tells what the last forced failover left out, 58014, or what of it was taken back and kept, 58015 or 58018; nil when
 // there was none.
 func (s *LinkStatus) LossMessage() *sqlerr.Error {
 	switch x := s.Loss; {
@@ -45,6 +45,9 @@ func (s *LinkStatus) LossMessage() *sqlerr.Error {
 		file := x.File
 		if file == "" {
 			file = "no file"
+		}
+		if !x.Beside.IsZero() {
+			return sqlerr.New(58018, s.Spec.Database, s.Spec.Name, x.Fork, x.Tail, x.Beside, x.Rows, x.Tables, file)
 		}
 		return sqlerr.New(58015, s.Spec.Database, s.Spec.Name, x.Fork, x.Tail, x.Rows, x.Tables, file)
 	default:

@@ -2,14 +2,12 @@ package hadr
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"linkspan/hadr/agcore"
 	"linkspan/hadr/hadrwire"
 	"linkspan/lsn"
 	"linkspan/sqlerr"
-	"linkspan/storage"
 )
 
 // turn carries out the actions of failover and of synchronous commit; in the loop.
@@ -127,57 +125,4 @@ func (l *link) paused() {
 		l.pause.Store(int64(l.m.now().Sub(time.Unix(0, from))))
 		l.failovers.Add(1)
 	}
-}
-
-// rescueDB writes what the database has after the LSN, and the other side has not, to a file.
-func (l *link) rescueDB(fork lsn.LSN) {
-	state := l.core.State()
-	l.acting(func(ctx context.Context) agcore.Event {
-		db, release, err := l.open(ctx)
-		if err != nil {
-			return l.failedAct(agcore.RescueFailed, "rescue rows of", err)
-		}
-		defer release()
-		loss, err := l.rescue(ctx, db, fork, state)
-		if err != nil {
-			return l.failedAct(agcore.RescueFailed, "rescue rows of", err)
-		}
-		return agcore.Event{Kind: agcore.RescueDone, Loss: loss}
-	})
-}
-
-// endOf is the end of the log of a primary that was outlived, once nothing can come after it: all that is acknowledged is
-// before.
-func endOf(ctx context.Context, db *storage.DB) (lsn.LSN, error) {
-	if !db.IsReplica() && !db.IsFenced() {
-		if err := db.CheckFence(ctx); err != nil {
-			return lsn.Zero, err
-		}
-		if !db.IsFenced() {
-			return lsn.Zero, errWriters
-		}
-	}
-	tail := db.Appended()
-	return tail, db.WaitDurable(ctx, tail)
-}
-
-var errWriters = errors.New("it takes writers")
-
-func (l *link) rescue(ctx context.Context, db *storage.DB, fork lsn.LSN, s agcore.LinkState) (*agcore.Loss, error) {
-	tail, err := endOf(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	loss := &agcore.Loss{At: l.m.now(), Epoch: s.Outdated, Measured: true, Fork: fork, Tail: tail, End: tail}
-	if l.m.opts.Rescue == nil {
-		loss.Partial = true
-		return loss, nil
-	}
-	r, err := l.m.opts.Rescue(ctx, db, RescueOrder{Server: l.m.opts.ServerName, Link: l.name, Database: l.database, Fork: fork, Tail: loss.Tail,
-		TailEpoch: db.Epoch(), OpenedEpoch: s.Outdated})
-	if err != nil {
-		return nil, err
-	}
-	loss.File, loss.Rows, loss.Tables, loss.Partial = r.File, r.Rows, r.Tables, r.Partial
-	return loss, nil
 }

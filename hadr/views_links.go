@@ -83,6 +83,14 @@ func lossFields() []field[LinkStatus] {
 		position("loss_peer_lsn", at(func(l *agcore.Loss) lsn.LSN { return l.Peer })),
 		position("loss_fork_lsn", at(func(l *agcore.Loss) lsn.LSN { return l.Fork })),
 		position("loss_tail_lsn", at(func(l *agcore.Loss) lsn.LSN { return l.Tail })),
+		// The rows were compared with the new primary's at that position, because the log did not reach back to the fork.
+		position("loss_compared_lsn", at(func(l *agcore.Loss) lsn.LSN { return l.Beside })),
+		maybe("loss_is_partial", sqltype.Bit, 0, func(s *s) sqltype.Value {
+			if !measured(s) {
+				return null
+			}
+			return sqltype.BitOf(s.Loss.Partial)
+		}),
 		count("loss_rows", func(l *agcore.Loss) int64 { return l.Rows }),
 		count("loss_tables", func(l *agcore.Loss) int64 { return int64(l.Tables) }),
 		textOr("loss_file", 4000, func(s *s) string {

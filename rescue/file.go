@@ -41,13 +41,15 @@ type headerJSON struct {
 	ForkTime    time.Time `json:"forkTime,omitzero"`
 	TailTime    time.Time `json:"tailTime,omitzero"`
 	Against     string    `json:"against,omitempty"`
-	Loss        string    `json:"loss,omitempty"`
+	// Partial says the same as Against, for programs.
+	Partial bool   `json:"partial,omitempty"`
+	Loss    string `json:"loss,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler; positions are spelled as lsn.LSN prints them.
 func (h Header) MarshalJSON() ([]byte, error) {
 	return json.Marshal(headerJSON{h.Server, h.Database, h.Link, h.Fork.String(), h.Tail.String(), h.ForkEpoch, h.TailEpoch, h.OpenedEpoch,
-		h.Written, h.ForkTime, h.TailTime, h.Against, h.Loss})
+		h.Written, h.ForkTime, h.TailTime, h.Against, h.Against != "", h.Loss})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.

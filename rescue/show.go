@@ -31,6 +31,10 @@ func WriteText(w io.Writer, file io.Reader, f Filter) error {
 			fmt.Fprintf(out, "  %s: %s\n", l.name, l.text)
 		}
 	}
+	if h.Against != "" {
+		fmt.Fprintln(out, "  partial: + is a row that the new primary has not, - one that only the new primary has, ~ one that it has otherwise;\n"+
+			"  what the new primary itself inserted, changed or deleted since the two went apart is among them")
+	}
 	var table *Table
 	for {
 		it, err := r.Next()

@@ -22,5 +22,6 @@ var failoverMessages = map[int32]entry{
 	58014: {10, "Forced failover of '%s': database '%s' was opened in epoch %d. Its log ends at %s; the last position known of the old primary is %s. What the old primary had after that is missing here."},
 	58015: {10, "Database '%s' of '%s' was brought back to the log of the new primary: what was after %s up to %s was taken back, %d changed rows in %d tables, kept in %s."},
 	58016: {16, "Both sides of link '%s' are primary: this one since epoch %d, %s since epoch %d. Run ALTER AVAILABILITY GROUP [%[1]s] SET (ROLE = SECONDARY) there to make that one the copy."},
+	58018: {10, "Database '%s' of '%s' is brought in line with the new primary by fetching the pages that differ: the log here does not reach back to where the two went apart (%s). What it had up to %s was compared with the new primary at %s: %d rows in %d tables differ, kept in %s. Rows that the new primary changed since the two went apart are among them."},
 	58017: {16, "Neither side of link '%s' is primary. Run ALTER AVAILABILITY GROUP [%[1]s] FORCE_FAILOVER_ALLOW_DATA_LOSS on the side that shall be."},
 }

@@ -88,19 +88,36 @@ func (c *Comparison) same(no uint32, want Digest) (bool, error) {
 	return p.Hash == want, nil // it was compared with its content when it was read
 }
 
-// Reused puts a page aside that an earlier attempt brought, if it did.
-func (c *Comparison) Reused(no uint32, want Digest) (bool, error) {
+// Had reports whether an earlier attempt brought the page, or it is one of zeros: then Reuse takes the place of Put.
+func (c *Comparison) Had(no uint32, want Digest) bool {
+	p, err := c.had(no, want)
+	return p != nil && err == nil
+}
+
+func (c *Comparison) had(no uint32, want Digest) (*logvfs.Page, error) {
 	if want.IsZero() {
-		return true, c.db.wrap("compare", c.brought.put(no, &logvfs.Page{}))
+		return &logvfs.Page{}, nil
 	}
 	if c.before == nil {
-		return false, nil
+		return nil, nil
 	}
 	p, ok, err := c.before.Page(no)
 	if err != nil || !ok || p.Hash != want {
-		return false, nil //nolint:nilerr // it is brought again
+		return nil, err
 	}
-	return true, c.db.wrap("compare", c.brought.put(no, p))
+	return p, nil
+}
+
+// Reuse keeps a page that Had reported.
+func (c *Comparison) Reuse(no uint32, want Digest) error {
+	p, err := c.had(no, want)
+	if err == nil && p == nil {
+		err = fmt.Errorf("page %d was not brought before", no)
+	}
+	if err == nil {
+		err = c.brought.put(no, p)
+	}
+	return c.db.wrap("compare", err)
 }
 
 // Put keeps a page of the other version, which comes in order of pages and MUST have the hash.

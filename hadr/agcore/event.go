@@ -81,7 +81,8 @@ const (
 	// DemoteDone, DemoteFailed: the end of action Demote. Mine.
 	DemoteDone
 	DemoteFailed
-	// RescueDone, RescueFailed: the end of action Rescue; Loss is what was measured.
+	// RescueDone, RescueFailed: the end of action Rescue; Loss is what was measured. Final: the log does not give the fork
+	// back, and the rows were found by comparing with the other side.
 	RescueDone
 	RescueFailed
 	// RewindDone, RewindFailed: the end of action Rewind. Final: the log does not reach back. Mine.

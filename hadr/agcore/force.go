@@ -89,7 +89,7 @@ func (l *Link) goneBack(now time.Time, e Event) []Action {
 			l.state.Loss = e.Loss
 		}
 		l.state.Refused = max(l.state.Refused, l.mine.Known(), l.state.Outdated) // no epoch is ever opened twice
-		if !ok {
+		if !ok || e.Final {
 			return l.giveUpLog()
 		}
 		return []Action{{Kind: Persist}, {Kind: Rewind, LSN: fork}}

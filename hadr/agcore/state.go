@@ -78,10 +78,11 @@ type Loss struct {
 	// End is where the log ended on the side that was opened, Peer the last LSN it knew of the old primary.
 	End, Peer lsn.LSN
 	// Measured: the old primary was brought back. What it had after Fork up to Tail was taken back and is in File: Rows
-	// rows of Tables tables. Partial: not all of it could be compared.
-	Measured, Partial bool
-	Fork, Tail        lsn.LSN
-	Rows              int64
-	Tables            int
-	File              string
+	// rows of Tables tables. Partial: that could not be compared with the fork, but with the new primary at Beside, if that
+	// is not zero: rows that the new primary changed since are among them.
+	Measured, Partial  bool
+	Fork, Tail, Beside lsn.LSN
+	Rows               int64
+	Tables             int
+	File               string
 }

@@ -139,7 +139,12 @@ func (n *node) rescue(a agcore.Action) {
 			return
 		}
 		fork := place(a.LSN)
-		l := &agcore.Loss{At: n.now(), Epoch: n.db.epoch, Measured: true, Fork: a.LSN, Tail: at(n.db.hard), Partial: fork < n.db.start}
+		gone := fork < n.db.start // then it is compared with the other side, which must be there
+		if gone && n.conn == nil {
+			n.failed(agcore.RescueFailed, 35250)
+			return
+		}
+		l := &agcore.Loss{At: n.now(), Epoch: n.db.epoch, Measured: true, Fork: a.LSN, Tail: at(n.db.hard), Partial: gone}
 		for _, r := range n.db.recs[fork:] {
 			if r.role == nil {
 				n.w.rescue(r.value)
@@ -147,7 +152,10 @@ func (n *node) rescue(a agcore.Action) {
 			}
 		}
 		if n.durable("rescue", func() {}) {
-			n.step(agcore.Event{Kind: agcore.RescueDone, Mine: n.db.standing(), Loss: l})
+			if gone {
+				n.w.did["rescued_beside"]++
+			}
+			n.step(agcore.Event{Kind: agcore.RescueDone, Mine: n.db.standing(), Loss: l, Final: gone})
 		}
 	})
 }

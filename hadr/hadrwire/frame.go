@@ -8,7 +8,7 @@ import (
 )
 
 // Version is the protocol's; instances of different versions refuse each other.
-const Version = 2
+const Version = 3
 
 // ErrMalformed is wrapped by every error about the form of what was received.
 var ErrMalformed = errors.New("malformed message")
@@ -44,6 +44,11 @@ const (
 	TypePageHashes    Type = 0x63
 	TypePageRequest   Type = 0x64
 	TypePage          Type = 0x65
+
+	TypeVersionRequest Type = 0x66
+	TypeVersionHeld    Type = 0x67
+	TypePagesRequest   Type = 0x68
+	TypePages          Type = 0x69
 	// TypeProbe and TypeProbed stand apart, so that instances of any version can probe each other.
 	TypeProbe  Type = 0x70
 	TypeProbed Type = 0x71
@@ -66,7 +71,7 @@ const (
 
 func (t Type) limit() int {
 	switch t {
-	case TypeSeedChunk, TypeSeedDelta:
+	case TypeSeedChunk, TypeSeedDelta, TypePages:
 		return maxChunk
 	case TypePage:
 		return MaxPageSize + 1<<10
@@ -221,6 +226,14 @@ func newMessage(t Type) Message {
 		return new(PageHashes)
 	case TypePageRequest:
 		return new(PageRequest)
+	case TypeVersionRequest:
+		return new(VersionRequest)
+	case TypeVersionHeld:
+		return new(VersionHeld)
+	case TypePagesRequest:
+		return new(PagesRequest)
+	case TypePages:
+		return new(Pages)
 	case TypePage:
 		return new(Page)
 	case TypeProbe:

@@ -128,6 +128,11 @@ func (f *Facts) explainLoss(add adder, name string, r Row) {
 		fix = "linkspan log rescue " + file + " (--sql for statements)"
 		file = ", kept in " + file
 	}
+	if r.Int("loss_is_partial") != 0 {
+		add(false, "loss", fix, "the forced failover of %s: %s had %d rows of %d tables, up to LSN %s, that the new primary had not, or had otherwise, when they were compared; "+
+			"its log did not reach back to where they went apart, so rows that the new primary changed are among them%s", when, name, r.Int("loss_rows"), r.Int("loss_tables"), known(r.Text("loss_tail")), file)
+		return
+	}
 	add(false, "loss", fix, "the forced failover of %s left out %d rows of %d tables that only %s had, LSN %s to %s%s", when, r.Int("loss_rows"), r.Int("loss_tables"), name,
 		known(r.Text("loss_fork")), known(r.Text("loss_tail")), file)
 }

@@ -38,7 +38,7 @@ const (
 		"WHERE g.name = @p1 AND g.is_distributed = 1 AND rs.is_local = 1"
 	// LinkFacts asks an embedded instance what standard views do not have; other servers have no such view.
 	LinkFacts = "SELECT role_desc, epoch, phase_desc, failover_phase, is_fenced, outdated_by_epoch, is_connected, reason, divergence, last_error_number, last_error, last_pause_us, " +
-		"CONVERT(varchar(30), loss_fork_lsn) AS loss_fork, CONVERT(varchar(30), loss_tail_lsn) AS loss_tail, CONVERT(varchar(30), loss_end_lsn) AS loss_end, loss_time, loss_rows, loss_tables, loss_file " +
+		"CONVERT(varchar(30), loss_fork_lsn) AS loss_fork, CONVERT(varchar(30), loss_tail_lsn) AS loss_tail, CONVERT(varchar(30), loss_end_lsn) AS loss_end, loss_time, loss_is_partial, loss_rows, loss_tables, loss_file " +
 		"FROM sys.dm_linkspan_links WHERE link_name = @p1"
 	// DatabaseStates asks SQL Server for both rows of the database.
 	DatabaseStates = "SELECT s.is_local, s.is_suspended, s.suspend_reason_desc, s.synchronization_state_desc, s.synchronization_health_desc, s.log_send_queue_size, s.redo_queue_size, " +
