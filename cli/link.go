@@ -159,7 +159,7 @@ const sandboxStart = 15 * time.Second
 func readSandbox(file string) (sandboxLine, error) {
 	var l sandboxLine
 	data, err := os.ReadFile(file)
-	for end := time.Now().Add(sandboxStart); err == nil && len(data) == 0 && time.Now().Before(end); data, err = os.ReadFile(file) {
+	for end := clock.System.Now().Add(sandboxStart); err == nil && len(data) == 0 && clock.System.Now().Before(end); data, err = os.ReadFile(file) {
 		later, stop := clock.System.After(50 * time.Millisecond)
 		<-later
 		stop()
