@@ -22,6 +22,7 @@ const (
 	osDiskFull     = 112
 )
 
+// osErrorText finds "error 5(Access is denied.)", in English and in other languages, and "112(There is not enough space".
 var osErrorText = regexp.MustCompile(`(?i)(?:operating system error|system error)\s+(\d+)|\b(\d+)\([A-Za-z]`)
 
 // osError is the number of the operating system's error in the messages of a failed backup, 0 when none is named.
@@ -31,11 +32,12 @@ func osError(err error) int {
 		if e == nil {
 			continue
 		}
-		m := osErrorText.FindStringSubmatch(e.Message)
-		if m == nil {
+		found := osErrorText.FindAllStringSubmatch(e.Message, -1)
+		if len(found) == 0 {
 			continue
 		}
-		code, _ := strconv.Atoi(m[1] + m[2]) // digits
+		last := found[len(found)-1] // the device's name comes before, and may look like one
+		code, _ := strconv.Atoi(last[1] + last[2])
 		return code
 	}
 	return 0

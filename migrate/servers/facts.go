@@ -14,44 +14,53 @@ import (
 type Database struct {
 	Name string
 	ID   int
-	// System: master, tempdb, model, msdb. Distributor: replication's database. SnapshotOf is the id of the database it is a
-	// snapshot of, 0 when it is none.
-	System, Distributor bool
-	SnapshotOf          int
+	// System: master, tempdb, model, msdb. Distributor: replication's database. Published: replication reads from it.
+	System, Distributor, Published bool
+	// SnapshotOf is the id of the database it is a snapshot of, 0 when it is none.
+	SnapshotOf int
 	// State is sys.databases.state_desc, Access user_access_desc, Recovery recovery_model_desc.
 	State, Access, Recovery string
 	ReadOnly, Standby       bool
 	Collation               string
-	Encrypted, Chained      bool
-	SizeBytes               int64 // of the data files
-	DataFiles, LogFiles     int
-	FileStream, InMemory    bool
-	BadFiles                []string // files that are not online, with their state
-	Group                   string   // availability group, "" when in none
-	Mirrored                bool
-	Thumbprint              string // of the certificate that protects the database encryption key, as 0x…
-	Encryptor               string // CERTIFICATE or ASYMMETRIC KEY
-	Full, Log               *Backup
-	mixed                   bool // type-2 files are there, and what they hold was not asked yet
-	Published               bool
 	CompatibilityLevel      int
+	// Chained: a full backup was taken since it has its recovery model, so that log backups can follow.
+	Chained bool
+	// SizeBytes is the size of its data files.
+	SizeBytes           int64
+	DataFiles, LogFiles int
+	// FileStream: it has FILESTREAM or FileTable data. InMemory: it has a filegroup for memory-optimised data. BadFiles are its
+	// files that are not online, with their state.
+	FileStream, InMemory bool
+	BadFiles             []string
+	// Group is its availability group, "" when it is in none.
+	Group    string
+	Mirrored bool
+	// Encrypted: TDE, under a key that is protected by what has Thumbprint (0x…); Encryptor is CERTIFICATE, ASYMMETRIC KEY or
+	// "" where the version does not say.
+	Encrypted             bool
+	Thumbprint, Encryptor string
+	// Full and Log are its last backups that are not COPY_ONLY, nil when msdb knows none.
+	Full, Log *Backup
+
+	mixed bool // it has files of FILESTREAM or of memory-optimised data, which was not asked yet
 }
 
 // Backup is the last backup of a kind, as msdb tells.
 type Backup struct {
+	// Age is how long ago it was finished, to the minute. Checksum: it was taken WITH CHECKSUM.
 	Age      time.Duration
 	Checksum bool
 }
 
 // facts are what one pass over a server found.
 type facts struct {
-	name, version, edition, collation, login string
-	major, engine                            int
-	sysadmin, continuous                     bool
-	databases                                []*Database
-	byID                                     map[int]*Database
-	byName                                   map[string]*Database // as spelled, and in lower case with a zero behind
-	certificates                             map[string]string    // thumbprint → name, in master
+	name, version, collation, login string
+	major, engine                   int
+	sysadmin, continuous            bool
+	databases                       []*Database
+	byID                            map[int]*Database
+	byName                          map[string]*Database // as spelled, and in lower case with a zero behind
+	certificates                    map[string]string    // thumbprint → name, in master
 }
 
 // managedInstance is SERVERPROPERTY('EngineEdition') of a managed instance.
@@ -78,11 +87,12 @@ type question struct {
 // pass is everything that is asked, in this order.
 var pass = []question{
 	{`SELECT CAST(SERVERPROPERTY('ServerName') AS nvarchar(256)) AS name, CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)) AS version,
-	CAST(SERVERPROPERTY('Edition') AS nvarchar(128)) AS edition, CAST(SERVERPROPERTY('EngineEdition') AS nvarchar(20)) AS engine,
+	CAST(SERVERPROPERTY('EngineEdition') AS nvarchar(20)) AS engine,
 	CAST(SERVERPROPERTY('Collation') AS nvarchar(128)) AS collation, CAST(SERVERPROPERTY('ProductUpdateType') AS nvarchar(128)) AS updates,
 	SUSER_SNAME() AS login, IS_SRVROLEMEMBER('sysadmin') AS sysadmin`, true, takeServer},
 	{`SELECT database_id, name, source_database_id, state_desc, user_access_desc, is_read_only, is_in_standby, recovery_model_desc, collation_name,
-	compatibility_level, is_published, CAST(is_encrypted AS int) AS is_encrypted FROM sys.databases ORDER BY database_id`, true, takeDatabase},
+	compatibility_level, is_published FROM sys.databases ORDER BY database_id`, true, takeDatabase},
+	{`SELECT database_id FROM sys.databases WHERE is_encrypted = 1`, false, each(func(d *Database, _ row) { d.Encrypted = true })},
 	{`SELECT database_id FROM sys.databases WHERE is_distributor = 1`, false, each(func(d *Database, _ row) { d.Distributor = true })},
 	{`SELECT database_id, type, name, state, state_desc, CAST(size AS bigint) AS size FROM sys.master_files`, false, each(takeFile)},
 	{`SELECT database_id FROM sys.database_recovery_status WHERE last_log_backup_lsn IS NOT NULL`, false, each(func(d *Database, _ row) { d.Chained = true })},
@@ -113,7 +123,7 @@ func each(take func(*Database, row)) func(*facts, row) {
 }
 
 func takeServer(f *facts, r row) {
-	f.name, f.version, f.edition, f.collation, f.login = r.text("name"), r.text("version"), r.text("edition"), r.text("collation"), r.text("login")
+	f.name, f.version, f.collation, f.login = r.text("name"), r.text("version"), r.text("collation"), r.text("login")
 	first, _, _ := strings.Cut(f.version, ".")
 	f.major, _ = strconv.Atoi(first) // a version of no known form is 0
 	f.engine, f.sysadmin = int(r.number("engine")), r.yes("sysadmin")
@@ -126,7 +136,7 @@ const lastSystemID = 4
 func takeDatabase(f *facts, r row) {
 	d := &Database{ID: int(r.number("database_id")), Name: r.text("name"), SnapshotOf: int(r.number("source_database_id")), State: r.text("state_desc"),
 		Access: r.text("user_access_desc"), ReadOnly: r.yes("is_read_only"), Standby: r.yes("is_in_standby"), Recovery: r.text("recovery_model_desc"),
-		Collation: r.text("collation_name"), Encrypted: r.yes("is_encrypted"), Published: r.yes("is_published"),
+		Collation: r.text("collation_name"), Published: r.yes("is_published"),
 		CompatibilityLevel: int(r.number("compatibility_level"))}
 	d.System = d.ID <= lastSystemID
 	f.databases = append(f.databases, d)

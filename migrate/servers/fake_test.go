@@ -113,7 +113,7 @@ func is(version, engine string, more row) row {
 
 func database(id int64, name string, more row) row {
 	r := row{"database_id": id, "name": name, "state_desc": "ONLINE", "user_access_desc": "MULTI_USER", "is_read_only": false, "is_in_standby": false,
-		"recovery_model_desc": "FULL", "collation_name": "Latin1_General_CI_AS", "is_encrypted": int64(0), "is_published": false}
+		"recovery_model_desc": "FULL", "collation_name": "Latin1_General_CI_AS", "is_published": false}
 	for k, v := range more {
 		r[k] = v
 	}

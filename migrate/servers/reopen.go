@@ -32,7 +32,7 @@ func (s *Server) Reopen(ctx context.Context, database string) error {
 		return s.hinder(fmt.Sprintf("the database %s is %s on %s", database, d.state, s.Name()), "bring it online; the server's error log has the reason")
 	}
 	if d, err = s.standing(ctx, database); err == nil && d.access == "SINGLE_USER" {
-		err = s.alter(ctx, database, "MULTI_USER WITH ROLLBACK IMMEDIATE")
+		err = s.everybody(ctx, database)
 	}
 	return s.orTrouble(ctx, what, err)
 }

@@ -106,22 +106,31 @@ func (s *Server) connected(ctx context.Context) (speaker, error) {
 	return c, nil
 }
 
-// rows runs a batch in master and gives the rows of its first result set. SQL errors are *sqlerr.Error. After any other
-// error the connections are given up, so that the next call finds an instance whose port has changed.
+// rows runs a batch in master and gives the rows of its first result set. SQL errors are *sqlerr.Error. When a connection
+// breaks all are given up, so that an instance is found whose port has changed; what only reads is asked once more then.
 func (s *Server) rows(ctx context.Context, text string, args ...any) ([]row, error) {
-	c, err := s.connected(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r, err := c.Query(ctx, text, args...)
-	if err != nil {
-		if sqlerr.Number(err) == 0 && ctx.Err() == nil {
-			s.lost(c)
+	for try := 1; ; try++ {
+		c, err := s.connected(ctx)
+		if err != nil {
+			return nil, err
 		}
-		return nil, err
+		r, err := c.Query(ctx, text, args...)
+		if err == nil {
+			return rowsOf(r.First()), nil
+		}
+		broken := sqlerr.Number(err) == 0 || sqlerr.Number(err) == sessionKilled
+		if !broken || ctx.Err() != nil {
+			return nil, err
+		}
+		s.lost(c)
+		if try > 1 || !strings.HasPrefix(text, "SELECT") {
+			return nil, err
+		}
 	}
-	return rowsOf(r.First()), nil
 }
+
+// sessionKilled is what the client of a session that was ended hears.
+const sessionKilled = 596
 
 // lost gives up a client whose connection broke, unless another took its place.
 func (s *Server) lost(c speaker) {

@@ -76,6 +76,7 @@ func (s *Server) standing(ctx context.Context, database string) (*standing, erro
 	for _, r := range found {
 		b := set{id: r.number("backup_set_id"), name: r.text("name"), kind: r.text("type"), closing: r.yes("is_force_offline"), lastLSN: r.text("last_lsn"),
 			finished: r.time("backup_finish_date"), file: r.text("physical_device_name")}
+		b.closing = b.closing || strings.HasPrefix(b.name, tailPrefix) // ours always are
 		if b.uuid, err = setID(r.text("backup_set_uuid")); err != nil {
 			return nil, err
 		}
@@ -106,6 +107,22 @@ func setID(text string) (string, error) {
 func (s *Server) alter(ctx context.Context, database, what string) error {
 	_, err := s.rows(ctx, fmt.Sprintf("ALTER DATABASE %s SET %s", sqlclient.QuoteName(database), what))
 	return err
+}
+
+// everybody lets everybody in again, past one who has become the single user.
+func (s *Server) everybody(ctx context.Context, database string) error {
+	for try := 1; ; try++ {
+		err := s.alter(ctx, database, "MULTI_USER WITH ROLLBACK IMMEDIATE")
+		if err == nil || !tried(err, inTheWay) || try >= exclusiveTries {
+			return err
+		}
+		if err := s.evict(ctx, database); err != nil {
+			return err
+		}
+		if err := s.pause(ctx, exclusivePause); err != nil {
+			return err
+		}
+	}
 }
 
 // evict ends the sessions that are in a database. SINGLE_USER WITH ROLLBACK IMMEDIATE ends them, too, but not one that has

@@ -230,7 +230,7 @@ func (s *Server) giveBack(ctx context.Context, database string) {
 	defer cancel()
 	d, err := s.standing(ctx, database)
 	if err == nil && d.exists && !d.closed() && d.access != multiUser {
-		err = s.alter(ctx, database, "MULTI_USER WITH ROLLBACK IMMEDIATE")
+		err = s.everybody(ctx, database)
 	}
 	if err != nil {
 		s.o.Log.Warn("database is left to a single user", "server", s.Name(), "database", database, "reason", err)
