@@ -39,15 +39,22 @@ type described struct {
 	sequence, stripes int
 }
 
-// describe reads the headers of an open file of size bytes. The error is the place's.
-func describe(r io.ReaderAt, size int64) (described, error) {
+// describe reads the headers of an open file of size bytes. The error is the place's. A large compressed file is read at
+// its two ends; walk allows to read it as a whole when those do not tell.
+func describe(r io.ReaderAt, size int64, walk bool) (described, error) {
 	if size == 0 {
 		return described{verdict: unfinished, problem: "it is empty"}, nil
 	}
-	var m *bak.Media
-	c, err := bak.OpenContent(&ahead{r: r, size: size}, size, limits)
-	if err == nil {
-		m, err = bak.ReadMedia(c, limits)
+	m, err := bak.ReadEnds(r, size, limits)
+	if errors.Is(err, bak.ErrEnds) {
+		a := &ahead{r: r, size: size}
+		var c *bak.Content
+		if !walk && size > largest && compressed(a) {
+			return described{verdict: unfinished, problem: notYet}, nil
+		}
+		if c, err = bak.OpenContent(a, size, limits); err == nil {
+			m, err = bak.ReadMedia(c, limits)
+		}
 	}
 	if err != nil {
 		return faulty(err)
@@ -60,6 +67,18 @@ func describe(r io.ReaderAt, size int64) (described, error) {
 		}
 	}
 	return d, nil
+}
+
+// largest is the size up to which a compressed file is always read as a whole, when its ends do not tell.
+const largest = 16 << 20
+
+const notYet = "the backup in it is not complete: it does not end as one does"
+
+// compressed reports whether r begins as a compressed backup. What cannot be read is told by who reads next.
+func compressed(r io.ReaderAt) bool {
+	head := make([]byte, 8)
+	n, _ := r.ReadAt(head, 0)
+	return string(head[:n]) == "MSSQLBAK"
 }
 
 // faulty says what a fault means for a file. An error that is no fault is the place's.

@@ -54,7 +54,12 @@ type look struct {
 	// final: it is not read again. read: it was read before. moved counts how often it was another version when opened.
 	final, read bool
 	moved       int
-	seen        flow.Seen
+	// walked is what was found when a large file was read as a whole.
+	walked struct {
+		done bool
+		described
+	}
+	seen flow.Seen
 }
 
 // Scan tells what lies in a folder of the place now, in the order of names; "" is its root. It is the whole of it or an
@@ -231,7 +236,7 @@ func (s *Share) headers(ctx context.Context, src media.Flat, l *look) (d describ
 	if err == nil {
 		moved, err = s.other(ctx, src, file, l)
 		if err == nil && !moved {
-			d, err = describe(file, file.Size())
+			d, err = s.describe(file, l)
 		}
 		file.Close() //nolint:errcheck // opened for reading
 	}
@@ -250,6 +255,21 @@ func (s *Share) headers(ctx context.Context, src media.Flat, l *look) (d describ
 		}
 	}
 	return d, moved, err
+}
+
+// describe reads the headers. A large compressed file that does not end as a backup does is walked through when it stands
+// still, and once.
+func (s *Share) describe(file media.File, l *look) (described, error) {
+	still := s.o.Clock.Now().Sub(l.since) >= s.o.Quiet || s.o.Clock.Now().Sub(l.entry.Modified) > old
+	d, err := describe(file, file.Size(), still && !l.walked.done)
+	switch {
+	case err != nil:
+	case d.problem == notYet && l.walked.done:
+		d = l.walked.described
+	case still:
+		l.walked.done, l.walked.described = true, d
+	}
+	return d, err
 }
 
 // other reports whether an open file is another version than the one that was listed.
