@@ -144,7 +144,7 @@ func (c *copying) run(ctx context.Context) (bool, error) {
 	}
 	switch {
 	case c.failedRecord != nil:
-		c.e.fails.failed(c.s.ID, c.file.Name+"/"+c.file.Version, "")
+		c.e.fails.failed(c.s, c.file.Name+"/"+c.file.Version, "", "")
 		return false, c.failedRecord
 	case c.failedBlock != nil:
 		_, err := c.failed(ctx, c.s, c.failedBlock.effect, c.failedBlock.err)

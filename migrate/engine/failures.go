@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,8 @@ type failures struct {
 type failure struct {
 	attempts int
 	next     time.Time
-	place    string // where a Trouble was reported
+	place    string // where it is a Trouble
+	told     string // what was told there; "" when another's was
 }
 
 func newFailures(o Options) *failures { return &failures{o: o, of: map[int64]map[string]*failure{}} }
@@ -50,21 +52,41 @@ func (f *failures) next(migration int64, name string) time.Time {
 	return time.Time{}
 }
 
-// failed notes a failure, and returns the wait before the next try.
-func (f *failures) failed(migration int64, name, place string) time.Duration {
+// failed notes a failure, and returns the wait before the next try and whether it is to be told: a place has one Trouble, and
+// one that differs in its numbers alone (ports, times) is the same.
+func (f *failures) failed(s *ledger.Snapshot, name, place, text string) (wait time.Duration, tell bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.of[migration] == nil {
-		f.of[migration] = map[string]*failure{}
+	if f.of[s.ID] == nil {
+		f.of[s.ID] = map[string]*failure{}
 	}
-	x := f.of[migration][name]
+	x := f.of[s.ID][name]
 	if x == nil {
 		x = &failure{}
-		f.of[migration][name] = x
+		f.of[s.ID][name] = x
 	}
-	wait := min(f.o.Backoff<<min(x.attempts, 20), f.o.MaxBackoff)
+	wait = min(f.o.Backoff<<min(x.attempts, 20), f.o.MaxBackoff)
 	x.attempts, x.next, x.place = x.attempts+1, f.o.Clock.Now().Add(wait), place
-	return wait
+	for other, y := range f.of[s.ID] {
+		if other != name && y.place == place && y.told != "" && s.Migration.Troubles[place] != "" {
+			return wait, false
+		}
+	}
+	text = plain(text)
+	now := plain(s.Migration.Troubles[place])
+	tell = now == "" || text != x.told && text != now
+	x.told = text
+	return wait, tell
+}
+
+// plain is a text without its numbers.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // worked notes that an effect worked, and returns the places of troubles that are over: those that the effect touches, or

@@ -230,10 +230,10 @@ func (ln *lane) failed(ctx context.Context, s *ledger.Snapshot, x flow.Effect, e
 		place = atActivity
 		events[0].Where = place
 	}
-	wait := ln.e.fails.failed(s.ID, name(x), place)
+	wait, tell := ln.e.fails.failed(s, name(x), place, events[0].Text)
 	ln.e.o.Log.Warn("an effect failed", "activity", s.Activity, "database", s.Database, "effect", x.String(), "error", err, "again", wait)
-	if events[0].Kind == flow.Trouble && s.Migration.Troubles[place] == events[0].Text {
-		return wait, nil // it is told already
+	if events[0].Kind == flow.Trouble && !tell {
+		return wait, nil
 	}
 	events[0].At = ln.e.o.Clock.Now()
 	return wait, ln.e.batch.report(ctx, s.ID, events)

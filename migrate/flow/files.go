@@ -186,9 +186,13 @@ func (m *Migration) forget(now map[string]string) {
 // release keeps the files, and puts those that the chain has let go back to Arrived.
 func (m *Migration) release(files []File) {
 	m.Files, m.at = files, nil
+	in := make(map[string]bool, len(m.Chain))
+	for _, id := range m.Chain {
+		in[id] = true
+	}
 	for i := range m.Files {
 		f := &m.Files[i]
-		if (f.State == FileQueued || f.State == FileUploading) && !slices.Contains(m.Chain, f.Set) {
+		if (f.State == FileQueued || f.State == FileUploading) && !in[f.Set] {
 			f.State = FileArrived
 		}
 	}

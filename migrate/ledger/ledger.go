@@ -153,6 +153,9 @@ func (l *Ledger) changed(s *Snapshot) {
 
 // explain makes an error of the database one that says what to do.
 func (l *Ledger) explain(err error) error {
+	if errors.As(err, new(*explained)) {
+		return err
+	}
 	path := filepath.Join(l.dir, Name)
 	for _, x := range []struct {
 		code sqlite3.ErrorCode
@@ -167,11 +170,22 @@ func (l *Ledger) explain(err error) error {
 		{sqlite3.BUSY, "the ledger %s is held by another process for longer than 10 s: find the one that hangs"},
 	} {
 		if errors.Is(err, x.code) {
-			return fmt.Errorf(x.text+": %w", path, err)
+			return &explained{fmt.Sprintf(x.text, path), err}
 		}
 	}
 	return err
 }
+
+// explained is an error of the database with what to do.
+type explained struct {
+	text string
+	err  error
+}
+
+func (x *explained) Error() string { return x.text + ": " + x.err.Error() }
+
+// Unwrap gives the cause.
+func (x *explained) Unwrap() error { return x.err }
 
 // begin runs f in one transaction, which takes the right to write first.
 func (l *Ledger) begin(ctx context.Context, f func(tx *sql.Tx) error) error {
