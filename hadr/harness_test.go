@@ -50,9 +50,10 @@ type node struct {
 	docs    *documents
 	keeper  *trust.Keeper
 	edit    func(*hadr.Options)
-	real    string      // a directory on the real disk, instead of disk
-	power   *power      // that dieAfter gave it
-	forget  atomic.Bool // the log that links want is not kept
+	real    string       // a directory on the real disk, instead of disk
+	power   *power       // that dieAfter gave it
+	forget  atomic.Bool  // the log that links want is not kept
+	rescues atomic.Int64 // the rescue files made
 
 	mu        sync.Mutex
 	databases map[string]*database

@@ -32,19 +32,26 @@ func (l *link) sendConfig() {
 		l.queue = append(l.queue, agcore.Event{Kind: agcore.Lost, Fault: faultOf(sqlerr.New(35239, l.database, l.name))})
 		return
 	}
+	c := &hadrwire.Config{Server: l.m.opts.ServerName, Link: g.Name, LinkID: g.ID, DatabaseID: g.Databases[0].ID, Database: g.Databases[0].Name,
+		Source: wireMember(g.Member(true)), Target: wireMember(g.Member(false)), Required: uint8(g.Options.RequiredSync)}
+	standing := &agcore.Standing{}
 	db, release, err := l.open(l.group.Context())
-	if err != nil {
+	switch {
+	case err == nil:
+		l.core.Update(func(s *agcore.LinkState) { s.Origin = db.ID() }) // what a copy here is made of, should it have to be
+		c.Origin, c.Epoch, c.Bytes = db.ID(), db.Epoch(), uint64(db.Stats().Pages)*storage.PageSize
+		standing = l.standingOf(l.group.Context(), db)
+		release()
+	case l.core.State().Reseed && l.origin() != [16]byte{}: // the copy is made anew
+		c.Origin = l.origin()
+	default:
 		l.send(refuse(41977, false, g.Member(true).Name, l.m.opts.ServerName))
 		l.m.opts.Log.Warn("database of a link cannot be opened", "link", l.name, "error", err)
 		return
 	}
-	defer release()
 	s := l.core.State()
-	standing := l.standingOf(l.group.Context(), db)
-	l.send(&hadrwire.Config{Server: l.m.opts.ServerName, Link: g.Name, LinkID: g.ID, DatabaseID: g.Databases[0].ID, Database: g.Databases[0].Name,
-		Origin: db.ID(), Epoch: db.Epoch(), Source: wireMember(g.Member(true)), Target: wireMember(g.Member(false)),
-		Suspended: s.Suspended && s.Reason != agcore.SuspendPartner, Bytes: uint64(db.Stats().Pages) * storage.PageSize,
-		Required: uint8(g.Options.RequiredSync), Standing: standing.Encode()})
+	c.Suspended, c.Standing = s.Suspended && s.Reason != agcore.SuspendPartner, standing.Encode()
+	l.send(c)
 }
 
 func wireMember(r *agcore.Replica) hadrwire.Member {
