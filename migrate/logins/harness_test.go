@@ -126,12 +126,20 @@ func (h *host) rows(query string) string {
 	return b.String()
 }
 
-// copyTo brings a database to another server by a backup.
-func (h *host) copyTo(to *host, folder, from, name string) {
+// backup takes a full backup of each database into folder.
+func (h *host) backup(folder string, pairs ...logins.Pair) {
 	h.t.Helper()
-	file := sqlclient.QuoteString(filepath.Join(folder, name+".bak"))
-	h.run(fmt.Sprintf("BACKUP DATABASE %s TO DISK = %s WITH INIT, CHECKSUM", sqlclient.QuoteName(from), file))
-	to.run(fmt.Sprintf("RESTORE DATABASE %s FROM DISK = %s", sqlclient.QuoteName(name), file))
+	for _, p := range pairs {
+		h.run(fmt.Sprintf("BACKUP DATABASE %s TO DISK = %s WITH INIT, CHECKSUM", sqlclient.QuoteName(p.Source), sqlclient.QuoteString(filepath.Join(folder, p.Target+".bak"))))
+	}
+}
+
+// restore brings what backup took to a server.
+func (h *host) restore(folder string, pairs ...logins.Pair) {
+	h.t.Helper()
+	for _, p := range pairs {
+		h.run(fmt.Sprintf("RESTORE DATABASE %s FROM DISK = %s", sqlclient.QuoteName(p.Target), sqlclient.QuoteString(filepath.Join(folder, p.Target+".bak"))))
+	}
 }
 
 // journal is a log handler that keeps what was done on the target, and tells somebody after each.

@@ -75,8 +75,9 @@ type Found struct {
 }
 
 // List gives the logins of the source that the scope takes in, in the order in which they are best moved. It may be asked
-// again at any time: logins that came since are in it. A database that cannot be read on the source adds none; Missing
-// says so.
+// again at any time: logins that came since are in it. With ScopeNeeded, logins that get into the databases without a user
+// (sysadmin, guest) are in it as ones to skip, so that nobody is surprised. A database that cannot be read on the source
+// adds none; Missing says so.
 func (l *Logins) List(ctx context.Context) ([]Found, error) {
 	if l.o.Scope == ScopeNone {
 		return nil, nil
@@ -86,21 +87,22 @@ func (l *Logins) List(ctx context.Context) ([]Found, error) {
 		return nil, err
 	}
 	var users []user
+	var guests []string
 	if l.o.Scope == ScopeNeeded {
-		if users, err = l.usersOf(ctx, src, l.o.Databases); err != nil {
+		if users, guests, err = l.usersOf(ctx, src, l.o.Databases); err != nil {
 			return nil, err
 		}
 	}
 	var out []Found
-	for _, p := range listed(src, l.o.Scope, l.o.Databases, users) {
-		out = append(out, Found{Name: p.name, Windows: windows(p), Skip: left(p)})
+	for _, e := range listed(src, l.o.Scope, l.o.Databases, users, guests) {
+		out = append(out, Found{Name: e.name, Windows: windows(e.principal), Skip: e.skip})
 	}
 	return out, nil
 }
 
 // usersOf reads the users of those databases of the source that can be read; of the others it gives those that were read
 // last.
-func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) ([]user, error) {
+func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) (users []user, guests []string, err error) {
 	var readable []string
 	for _, p := range pairs {
 		if d := src.database(p.Source); d != nil && d.open {
@@ -109,22 +111,21 @@ func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) ([]user
 			l.o.Log.Warn("users of a database cannot be read on the source", "database", p.Source)
 		}
 	}
-	read, err := l.source.users(ctx, readable)
+	read, guests, err := l.source.users(ctx, readable)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, name := range readable {
 		l.known[name] = read[name]
 	}
-	var out []user
 	for _, p := range pairs {
 		if d := src.database(p.Source); d != nil {
-			out = append(out, l.known[d.name]...)
+			users = append(users, l.known[d.name]...)
 		}
 	}
-	return out, nil
+	return users, guests, nil
 }
 
 // Missing lists the logins that users and the owner of a database of the source need and the target lacks, each with what
@@ -146,7 +147,7 @@ func (l *Logins) Missing(ctx context.Context, db string) ([]string, error) {
 		return nil, &flow.Hindrance{At: flow.AtSource, What: "database " + quote(db) + " is " + d.state + " on the source: its users cannot be read", Fix: "open it; they are read when it can be"}
 	}
 	pair := Pair{d.name, s.target(d.name)}
-	users, err := l.usersOf(ctx, s.src, []Pair{pair})
+	users, _, err := l.usersOf(ctx, s.src, []Pair{pair})
 	if err != nil {
 		return nil, err
 	}
@@ -181,9 +182,7 @@ func (l *Logins) MapUsers(ctx context.Context, db string) ([]string, error) {
 		}
 		pair := Pair{db, s.target(db)}
 		s.pairs = []Pair{pair}
-		if p := s.unready(); p.wait != nil {
-			return nil, p.wait
-		} else if len(p.warnings) > 0 {
+		if p := s.unready(); len(p.warnings) > 0 {
 			return nil, &flow.Hindrance{At: flow.AtTarget, What: p.warnings[0], Fix: "open it on " + s.dst.name}
 		}
 		open, err := l.target.accounts(ctx, s, nil)

@@ -89,8 +89,8 @@ func moved(t *testing.T) (src, dst *host, m *move, warnings string) {
 	equip(src)
 	m = newMove(t, src, dst, "", pairs...)
 	warnings = m.must(before...)
-	src.copyTo(dst, folder, "sales", "verkauf")
-	src.copyTo(dst, folder, "hr ]1", "hr ]1")
+	src.backup(folder, pairs...)
+	dst.restore(folder, pairs...)
 	return src, dst, m, warnings + m.must(rest...)
 }
 
@@ -181,6 +181,15 @@ func TestList(t *testing.T) {
 	if _, err = fresh.Missing(t.Context(), "sales"); !errors.As(err, &h) || h.At != flow.AtSource {
 		t.Errorf("users that nobody can read: %v", err)
 	}
+	src.run("CREATE LOGIN boss WITH PASSWORD = 'Boss-secret-1'", "ALTER SERVER ROLE sysadmin ADD MEMBER boss")
+	found, err := m.List(t.Context())
+	if i := slices.IndexFunc(found, func(f logins.Found) bool { return f.Name == "boss" }); err != nil || i < 0 || !strings.Contains(found[i].Skip, "sysadmin") {
+		t.Errorf("one that needs no user is not told: %v %v", found, err)
+	}
+	src.run("USE [hr ]]1]; GRANT CONNECT TO guest")
+	if found, err = m.List(t.Context()); err != nil || !slices.ContainsFunc(found, func(f logins.Found) bool { return f.Name == "idle" && strings.Contains(f.Skip, "guest") }) {
+		t.Errorf("one that comes in as guest is not told: %v %v", found, err)
+	}
 	none := newMove(t, src, dst, logins.ScopeNone, pairs...)
 	if names, err := none.names(t.Context()); err != nil || len(names) != 0 {
 		t.Errorf("none: %q %v", names, err)
@@ -203,7 +212,8 @@ func TestMapUsers(t *testing.T) {
 	if _, err := m.MapUsers(t.Context(), "sales"); !errors.As(err, &h) || h.At != flow.AtTarget {
 		t.Errorf("a database that is not there: %v", err)
 	}
-	src.copyTo(dst, folder, "sales", "verkauf")
+	src.backup(folder, pairs[0])
+	dst.restore(folder, pairs[0])
 	for _, name := range []string{"app", odd, "off", "veteran", "barred", "owner"} { // report is left out
 		for _, stage := range before {
 			if _, err := m.Do(t.Context(), name, stage); err != nil {
@@ -233,12 +243,12 @@ func TestKilled(t *testing.T) {
 	folder := t.TempDir()
 	src := start(t, "sqlserver1", instance.SQLServer, folder)
 	equip(src)
+	src.backup(folder, pairs...)
 	want := standing(src)
 	killed := errors.New("killed")
 	for n := 1; ; n++ {
 		dst := start(t, "sqlserver2", instance.SQLServer, folder)
-		src.copyTo(dst, folder, "sales", "verkauf")
-		src.copyTo(dst, folder, "hr ]1", "hr ]1")
+		dst.restore(folder, pairs...)
 		m := newMove(t, src, dst, "", pairs...)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		m.journal.tell = func(done int) {
@@ -317,6 +327,9 @@ func TestOnTheWay(t *testing.T) {
 	equip(src)
 	m := newMove(t, src, dst, "", pairs...)
 	m.must(before...)
+	if got := dst.rows("SELECT IS_SRVROLEMEMBER('processadmin', 'app'), IS_SRVROLEMEMBER('ops', 'report')"); got != "1 1\n" { // stages of roles wait for databases
+		t.Errorf("roles come late: %s", got)
+	}
 	src.run("CREATE LOGIN late WITH PASSWORD = 'Late-secret-1'", "USE sales; CREATE USER late FOR LOGIN late", "ALTER LOGIN app DISABLE")
 	if missing, err := m.Missing(t.Context(), "sales"); err != nil || !slices.Equal(missing, []string{"late"}) {
 		t.Errorf("missing: %q %v", missing, err)

@@ -23,9 +23,8 @@ type step struct {
 type plan struct {
 	steps    []step
 	warnings []string
-	// halt: nothing is done before somebody acts. wait: it cannot be done yet.
+	// halt: nothing is done before somebody acts.
 	halt *flow.Halt
-	wait *flow.Hindrance
 }
 
 func (p *plan) add(s ...step) { p.steps = append(p.steps, s...) }

@@ -58,6 +58,9 @@ func planInitialize(s *sides, name string) plan {
 	if p := s.clash(l, true); p.halt != nil {
 		return p
 	}
+	if s.src.folds && !s.dst.folds {
+		p.warn("the target tells capitals from small letters in names: it has to be spelled %s when logging in there", quote(l.name))
+	}
 	if l.credential != "" {
 		p.warn("it is mapped to credential %s, which is not moved: ALTER LOGIN %s ADD CREDENTIAL … on the target", quote(l.credential), quote(l.name))
 	}

@@ -62,23 +62,68 @@ type user struct {
 	sid  []byte
 }
 
+// entry is a login of a list; skip says why it is not moved.
+type entry struct {
+	*principal
+	skip string
+}
+
 // listed are the logins of the source that come into question, in the order of their ids: dependencies tend to be older.
-func listed(src *server, scope string, pairs []Pair, users []user) []*principal {
-	var out []*principal
-	switch scope {
-	case ScopeNone:
+// With ScopeNeeded those are told, too, that have no user in the databases and get into them all the same. guests are
+// databases that anybody may enter.
+func listed(src *server, scope string, pairs []Pair, users []user, guests []string) []entry {
+	if scope == ScopeNone {
 		return nil
-	case ScopeAll:
-		for i := range src.principals {
-			if src.principals[i].kind != kindRole {
-				out = append(out, &src.principals[i])
+	}
+	var out []entry
+	need := needed(src, pairs, users)
+	for i := range src.principals {
+		p := &src.principals[i]
+		skip := left(p)
+		switch {
+		case p.kind == kindRole:
+		case scope == ScopeAll, slices.Contains(need, p):
+			out = append(out, entry{p, skip})
+		case skip != "" && !advised(p):
+		default:
+			if how := src.bypass(p, guests); how != "" && skip == "" {
+				out = append(out, entry{p, "no user of the databases is its own, but it gets into them by " + how + ": settings.logins: all moves it"})
+			} else if how != "" || p.kind == kindCertificate || p.kind == kindKey {
+				out = append(out, entry{p, skip})
 			}
 		}
-	default:
-		out = needed(src, pairs, users)
 	}
-	slices.SortFunc(out, func(a, b *principal) int { return a.id - b.id })
+	slices.SortFunc(out, func(a, b entry) int { return a.id - b.id })
 	return out
+}
+
+// advised reports logins that are not moved and that somebody may have to make by hand.
+func advised(p *principal) bool {
+	return strings.HasPrefix(left(p), "a Windows") || !strings.HasPrefix(p.name, "##") && (p.kind == kindCertificate || p.kind == kindKey)
+}
+
+// opening are the permissions on the server that let into every database.
+var opening = []string{"CONTROL SERVER", "CONNECT ANY DATABASE"}
+
+// bypass says how a login gets into databases in which it has no user; "" when it does not.
+func (s *server) bypass(p *principal, guests []string) string {
+	all := append((&sides{src: s}).rolesAbove(p), p)
+	for _, r := range all {
+		if r.kind == kindRole && r.fixed && r.name == "sysadmin" {
+			return "server role sysadmin"
+		}
+	}
+	for _, r := range all {
+		for _, name := range opening {
+			if state := s.state(r.id, name); rank(state) > 0 && state != "D" && s.state(p.id, name) != "D" {
+				return name
+			}
+		}
+	}
+	if len(guests) > 0 {
+		return "user guest of " + strings.Join(guests, ", ")
+	}
+	return ""
 }
 
 // needed are the logins behind users and owners of the databases, the owners of server roles that they are in, and the

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-
-	"linkspan/migrate/flow"
 )
 
 // The kinds of database principals that logins stand behind are the letters of their logins; authentication_type tells
@@ -142,15 +140,14 @@ func planMapping(s *sides, l *principal, open []accounts) plan {
 	return p
 }
 
-// unready says which databases are not open on the target: those that are being restored are waited for.
+// unready says which databases are not open on the target. That one is still being restored is no reason to wait: it may
+// have failed, and when it opens its users are looked at anyway (MapUsers).
 func (s *sides) unready() plan {
 	var p plan
 	for _, pair := range s.pairs {
 		switch d := s.dst.database(pair.Target); {
 		case d == nil:
 			p.warn("database %s is not on the target: users in it were not looked at", quote(pair.Target))
-		case !d.open && d.state == "RESTORING" && p.wait == nil:
-			p.wait = &flow.Hindrance{At: flow.AtTarget, What: fmt.Sprintf("database %s is still being restored on %s", quote(pair.Target), s.dst.name), Fix: "it is looked at when it is open"}
 		case !d.open:
 			p.warn("database %s is %s on the target: users in it were not looked at", quote(pair.Target), d.state)
 		}

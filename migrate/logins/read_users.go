@@ -42,19 +42,26 @@ func (s *side) inEach(ctx context.Context, what string, databases []string, quer
 // askUsers leaves out who has no login by nature: roles, and the users of every database but dbo, whose SID is the owner's.
 const askUsers = "SELECT name, sid FROM sys.database_principals WHERE type IN ('S', 'U', 'G') AND principal_id NOT IN (2, 3, 4) AND sid IS NOT NULL"
 
-// users reads the users of databases of the source.
-func (s *side) users(ctx context.Context, databases []string) (map[string][]user, error) {
-	rows, err := s.inEach(ctx, "users of databases", databases, askUsers)
+// askGuest tells whether anybody may enter the database.
+const askGuest = "SELECT state FROM sys.database_permissions WHERE grantee_principal_id = 2 AND class = 0 AND permission_name = N'CONNECT'"
+
+// users reads the users of databases of the source, and which of the databases anybody may enter.
+func (s *side) users(ctx context.Context, databases []string) (out map[string][]user, guests []string, err error) {
+	rows, err := s.inEach(ctx, "users of databases", databases, askUsers, askGuest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := map[string][]user{}
-	for name, all := range rows {
+	out = map[string][]user{}
+	for _, name := range databases {
+		all := rows[name]
+		if guest := all[1]; len(guest) > 0 && strings.TrimSpace(text(guest[0][0])) != "D" {
+			guests = append(guests, name)
+		}
 		for _, row := range all[0] {
 			out[name] = append(out[name], user{text(row[0]), raw(row[1])})
 		}
 	}
-	return out, nil
+	return out, guests, nil
 }
 
 const askAccounts = "SELECT u.principal_id, u.name, u.type, u.sid, u.authentication_type, p.state FROM sys.database_principals u " +

@@ -39,9 +39,6 @@ func (l *Logins) Do(ctx context.Context, name string, stage flow.Stage) (warning
 			return "", err
 		}
 		if !more {
-			if p.wait != nil {
-				return "", p.wait
-			}
 			return w.warning(p), nil
 		}
 	}
@@ -72,10 +69,28 @@ func (w *work) plan(ctx context.Context) (plan, error) {
 		p.warnings = nil // they are those of another stage
 		return p, err
 	}
-	if w.stage == flow.LoginMigration {
+	if w.stage == flow.LoginMigration && len(w.left(p.steps)) == 0 {
+		return w.early(s, p)
+	} else if w.stage == flow.LoginMigration {
 		return p, nil
 	}
 	return w.later(ctx, s)
+}
+
+// early adds what a login has on the server to the stage that makes it. The stages of roles and permissions stand behind
+// one that waits until databases are open; whoever uses the first of them must not wait for the last. What cannot be had is
+// told by those stages.
+func (w *work) early(s *sides, p plan) (plan, error) {
+	login, none := s.subject(w.name)
+	if none.halt != nil {
+		return plan{}, none.halt
+	}
+	for _, more := range []plan{planMembership(s, login), planOwnership(s, login), planPermissions(s, login, false)} {
+		for _, st := range w.left(more.steps) {
+			p.add(st)
+		}
+	}
+	return p, nil
 }
 
 // checked makes an error of a plan that cannot be carried out.
