@@ -48,7 +48,7 @@ func numbered(err error, number int32) *sqlerr.Error {
 	if e := new(sqlerr.Error); errors.As(err, &e) && e.Number == number {
 		return e
 	}
-	switch x := err.(type) {
+	switch x := any(err).(type) {
 	case interface{ Unwrap() error }:
 		return numbered(x.Unwrap(), number)
 	case interface{ Unwrap() []error }:
