@@ -12,6 +12,9 @@ import (
 // several backup sets. ReadMedia tells more.
 var ErrEnds = errors.New("the two ends of the file do not tell what is in it")
 
+// errWider says that more of an end has to be read.
+var errWider = errors.New("the end of the file has to be read further")
+
 // endsWindow is how much of either end is read, at first and at most.
 var endsWindow = []int64{256 << 10, 4 << 20}
 
@@ -31,13 +34,14 @@ func ReadEnds(r io.ReaderAt, size int64, o Options) (*Media, error) {
 			return nil, ErrEnds // a walk costs no more
 		}
 		m, err := readEnds(r, size, n, o)
-		if !errors.Is(err, ErrEnds) {
+		if !errors.Is(err, errWider) {
 			return m, err
 		}
 	}
 	return nil, ErrEnds
 }
 
+// readEnds reads n bytes of either end. The error may be errWider, too.
 func readEnds(r io.ReaderAt, size, n int64, o Options) (*Media, error) {
 	b := make([]byte, n)
 	if _, err := readAt(r, b, 0); err != nil {
@@ -75,13 +79,18 @@ func readFront(b []byte, o Options) (*Media, error) {
 	}
 	for {
 		b, err := r.Next()
+		if IsKind(err, Truncated) {
+			return nil, errWider
+		}
 		if err != nil || b.Type == blockData || b.Type == blockLog || b.Type == blockLast || b.Type == blockEnd || len(m.Sets) > 1 {
 			return nil, ErrEnds
 		}
 		if b.Type == blockSet && b.u16(62) > 1 {
 			return nil, ErrEnds
 		}
-		if err := m.take(r, b); err != nil {
+		if err := m.take(r, b); IsKind(err, Truncated) {
+			return nil, errWider
+		} else if err != nil {
 			return nil, ErrEnds
 		}
 		if b.Type == blockConf && len(m.Sets) == 1 && m.Sets[0].Type != 0 {
@@ -94,17 +103,13 @@ func readFront(b []byte, o Options) (*Media, error) {
 func (m *Media) readBack(t *back, o Options) error {
 	s := m.Sets[0]
 	front := s.Header
-	tail, ok := t.expand(o)
-	if !ok {
-		return ErrEnds
-	}
+	tail, none := t.expand()
 	for i := 0; ; i += 4 {
 		k := bytes.Index(tail[i:], []byte(blockLast))
 		if k < 0 {
-			return ErrEnds
+			return none
 		}
-		i += k
-		if len(tail)-i < blockHeader || checkBlock(tail[i:i+blockHeader], 0) != nil {
+		if i += k; len(tail)-i < blockHeader || checkBlock(tail[i:i+blockHeader], 0) != nil {
 			continue
 		}
 		try := Media{Container: Compressed, Family: m.Family, Sets: []*Set{{Header: front, Offset: s.Offset}}}
@@ -160,19 +165,19 @@ type back struct {
 // begins behind the marks of what was before.
 const maxBackMarks = 2
 
+// maxBack is how many MTF bytes are gone back over: data that shrinks well may be a thousand times what was read.
+const maxBack = 24 << 20
+
 // expand gives the MTF bytes of the end: of all records that can be found backwards until the third filemark, or as far as
-// they are found.
-func (t *back) expand(o Options) ([]byte, bool) {
-	records, end := t.records()
-	if len(records) == 0 || end == 0 {
-		return nil, false
+// they are found. The error is for the case that there is not what is looked for: whether to read further.
+func (t *back) expand() ([]byte, error) {
+	records, marks := t.records()
+	if len(records) == 0 || marks == 0 {
+		return nil, ErrEnds
 	}
 	var total int
 	for _, r := range records {
 		total += r.out
-	}
-	if int64(total) > o.MaxExpanded {
-		return nil, false
 	}
 	out, dec := make([]byte, total), new(xpressDecoder)
 	done := 0
@@ -180,11 +185,14 @@ func (t *back) expand(o Options) ([]byte, bool) {
 		r := records[i]
 		p := int(r.payload - t.at)
 		if dec.expand(r, out[done:done+r.out], t.b[p:p+r.size]) != nil {
-			return nil, false
+			return nil, ErrEnds
 		}
 		done += r.out
 	}
-	return out, true
+	if first := records[len(records)-1].at - t.at; marks <= maxBackMarks && first < chunkHeader+0xffff+sectorSize {
+		return out, errWider
+	}
+	return out, ErrEnds
 }
 
 // records finds the records that have content, from the last to the first. marks counts the filemarks.
@@ -195,11 +203,12 @@ func (t *back) records() (found []record, marks int) {
 			t.block = size
 		}
 	}
-	for t.block > 0 {
+	for total := 0; t.block > 0 && total < maxBack; {
 		r, ok := t.before(q)
 		if !ok {
 			break
 		}
+		total += r.out
 		if r.isMark() {
 			if marks++; marks > maxBackMarks {
 				break

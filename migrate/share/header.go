@@ -40,8 +40,8 @@ type described struct {
 }
 
 // describe reads the headers of an open file of size bytes. The error is the place's. A large compressed file is read at
-// its two ends; walk allows to read it as a whole when those do not tell.
-func describe(r io.ReaderAt, size int64, walk bool) (described, error) {
+// its two ends; walk allows one that is larger than large to read it as a whole when those do not tell.
+func describe(r io.ReaderAt, size, large int64, walk bool) (described, error) {
 	if size == 0 {
 		return described{verdict: unfinished, problem: "it is empty"}, nil
 	}
@@ -49,7 +49,7 @@ func describe(r io.ReaderAt, size int64, walk bool) (described, error) {
 	if errors.Is(err, bak.ErrEnds) {
 		a := &ahead{r: r, size: size}
 		var c *bak.Content
-		if !walk && size > largest && compressed(a) {
+		if !walk && size > large && compressed(a) {
 			return described{verdict: unfinished, problem: notYet}, nil
 		}
 		if c, err = bak.OpenContent(a, size, limits); err == nil {
@@ -68,9 +68,6 @@ func describe(r io.ReaderAt, size int64, walk bool) (described, error) {
 	}
 	return d, nil
 }
-
-// largest is the size up to which a compressed file is always read as a whole, when its ends do not tell.
-const largest = 16 << 20
 
 const notYet = "the backup in it is not complete: it does not end as one does"
 

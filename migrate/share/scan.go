@@ -261,7 +261,7 @@ func (s *Share) headers(ctx context.Context, src media.Flat, l *look) (d describ
 // still, and once.
 func (s *Share) describe(file media.File, l *look) (described, error) {
 	still := s.o.Clock.Now().Sub(l.since) >= s.o.Quiet || s.o.Clock.Now().Sub(l.entry.Modified) > old
-	d, err := describe(file, file.Size(), still && !l.walked.done)
+	d, err := describe(file, file.Size(), s.large, still && !l.walked.done)
 	switch {
 	case err != nil:
 	case d.problem == notYet && l.walked.done:

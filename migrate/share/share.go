@@ -48,6 +48,8 @@ func (o Options) Validate() error {
 type Share struct {
 	o    Options
 	open func(context.Context) (media.Flat, error)
+	// large is the size in bytes from which on a compressed file that may be unfinished is not read as a whole.
+	large int64
 	// turn is held by who connects.
 	turn chan struct{}
 
@@ -75,7 +77,7 @@ func New(o Options) (*Share, error) {
 	if o.Quiet == 0 {
 		o.Quiet = defaultQuiet
 	}
-	s := &Share{o: o, turn: make(chan struct{}, 1)}
+	s := &Share{o: o, large: 16 << 20, turn: make(chan struct{}, 1)}
 	s.mu.folders = map[string]*folder{}
 	s.open = func(ctx context.Context) (media.Flat, error) {
 		if o.Local != "" {
