@@ -44,6 +44,8 @@ const (
 	errUndecided = 58011
 	errOutlived  = 58012
 	errNoPrimary = 58017
+	// errSuspended is that of data movement that was stopped.
+	errSuspended = 35264
 )
 
 // armTrouble is the message of a link whose roles need a decision, or nil: its text names the command that decides.
@@ -75,6 +77,9 @@ func armDatabase(l hadr.LinkStatus) armtypes.LinkDatabase {
 	}
 	if l.LastError.Number != 0 {
 		db.MostRecentError = strconv.Itoa(int(l.LastError.Number))
+	}
+	if l.Divergence != "" {
+		db.MostRecentError = strconv.Itoa(errSuspended) + ": " + l.Divergence
 	}
 	switch e := armTrouble(l); {
 	case e != nil:

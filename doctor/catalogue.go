@@ -53,6 +53,7 @@ var catalogue = byID(
 	Kind{"LS-LNK-002", Blocking, "the link is not connected", "mend what else is found; the last error is the evidence"},
 	Kind{"LS-LNK-003", Warning, "the link is connected and does not keep up", "\"linkspan link status\" says why"},
 	Kind{"LS-LNK-004", Blocking, "the two sides differ in version or collation (35203)", "link instances of one version with one collation"},
+	Kind{"LS-LNK-005", Blocking, "the copy differs from the primary", "ALTER DATABASE [db] SET HADR RESUME on the copy fetches the pages that differ; look at the disk that they were on"},
 	Kind{"LS-NET-001", Blocking, "a name does not resolve on this machine", "correct the name, or add it to DNS or the hosts file"},
 	Kind{"LS-NET-002", Blocking, "nobody listens at a port", "start the server or the endpoint, or correct the port"},
 	Kind{"LS-NET-003", Blocking, "a port does not answer", "open it in the firewalls between"},

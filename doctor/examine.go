@@ -245,5 +245,7 @@ func (f *facts) testBothWays(ctx context.Context, source, target asker) {
 	for _, l := range f.links {
 		f.source.testLink(ctx, source, l.DAG, "TCP://"+net.JoinHostPort(f.arm.fqdn(), strconv.Itoa(there)))
 		f.target.testLink(ctx, target, l.DAG, here)
+		f.source.askDivergence(ctx, source, l.DAG)
+		f.target.askDivergence(ctx, target, l.DAG)
 	}
 }

@@ -79,6 +79,7 @@ func TestJudge(t *testing.T) {
 		"refused with a number":                     {func(f *facts) { failed(&f.target, "LINK", 41976) }, []string{"LS-LNK-001"}},
 		"not connected":                             {func(f *facts) { f.source.members[1].connected = "DISCONNECTED" }, []string{"LS-LNK-002"}},
 		"connected and behind":                      {func(f *facts) { f.source.members[1].health = "NOT_HEALTHY" }, []string{"LS-LNK-003"}},
+		"the copy differs":                          {func(f *facts) { f.target.divergence = map[string]string{"DAG": "page 7 (table dbo.t)"} }, []string{"LS-LNK-005"}},
 		"the instance lacks the link":               {func(f *facts) { f.arm.links = nil }, []string{"LS-GRP-002"}},
 		"the database is not in the group":          {func(f *facts) { f.source.databases = nil }, []string{"LS-GRP-007"}},
 		"SQL Server itself cannot test":             {func(f *facts) { f.source.untested = true }, []string{"LS-SQL-005"}},

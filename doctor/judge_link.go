@@ -84,6 +84,11 @@ func (f *facts) judgeLink(r *Report, l flow.Spec) {
 		}
 		r.check(f.source.name, "link "+l.DAG, outcome(m.connected == "CONNECTED"), "%s, %s", m.connected, m.health)
 	}
+	for _, s := range []*server{&f.source, &f.target} {
+		if d := s.divergence[l.DAG]; d != "" {
+			r.find("LS-LNK-005", l.DAG, "%s: %s", s.name, d)
+		}
+	}
 }
 
 func outcome(ok bool) string {

@@ -33,6 +33,8 @@ type server struct {
 	databases    map[string][]string // by group, lower case
 	stages       map[string][]stage  // by link
 	untested     bool                // it has no procedure to test a link
+	// divergence is, by link, what the server says of pages in which its copy differs from the primary's.
+	divergence map[string]string
 }
 
 type endpointFacts struct {
@@ -95,7 +97,7 @@ const (
 
 // ask connects and asks everything that does not depend on a link.
 func ask(ctx context.Context, t sqlclient.Target, clk clock.Clock) (server, asker) {
-	s := server{name: net.JoinHostPort(t.Address, fmt.Sprint(max(t.Port, 1))), asked: true, databases: map[string][]string{}, stages: map[string][]stage{}}
+	s := server{name: net.JoinHostPort(t.Address, fmt.Sprint(max(t.Port, 1))), asked: true, databases: map[string][]string{}, stages: map[string][]stage{}, divergence: map[string]string{}}
 	t.DialTimeout = 2 * portTimeout
 	client, err := sqlclient.Open(ctx, t)
 	if err != nil {
@@ -193,6 +195,19 @@ func (s *server) testLink(ctx context.Context, a asker, dag, url string) {
 	}
 	for _, r := range rows {
 		s.stages[dag] = append(s.stages[dag], stage{name: r.Text("stage"), detail: r.Text("detail"), ok: r.Text("result") == "OK", number: r.Int("number")})
+	}
+}
+
+// divergenceQuery asks an embedded instance; other servers have no such view, and prove no pages equal.
+const divergenceQuery = "SELECT divergence FROM sys.dm_linkspan_links WHERE link_name = @p1 AND divergence IS NOT NULL"
+
+// askDivergence asks whether the server has found its copy to differ.
+func (s *server) askDivergence(ctx context.Context, a asker, dag string) {
+	if s.err != nil || a.client == nil {
+		return
+	}
+	if rows, err := a.rows(ctx, divergenceQuery, dag); err == nil && len(rows) > 0 {
+		s.divergence[dag] = rows[0].Text("divergence")
 	}
 }
 
