@@ -131,11 +131,8 @@ func printEntry(w io.Writer, e ledger.Entry, asJSON bool) error {
 		about = "login " + e.Login
 	}
 	text := e.Text
-	switch {
-	case text == "":
+	if text == "" {
 		text = e.Kind
-	case e.Kind != "" && e.Kind != "State" && e.Kind != text:
-		text = e.Kind + ": " + text
 	}
 	if e.By != "" {
 		text += " (asked by " + e.By + ")"

@@ -45,6 +45,6 @@ the whole job runs and is rehearsed on one machine: start with "linkspan demo" o
 		return nil
 	}
 	root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
-	root.AddCommand(newDemoCommand(), newSandboxCommand(), newInstanceCommand(), newLinkCommand(), newMigrateCommand(migrations), newDoctorCommand(), newBackupCommand(), newLogCommand(), newSimulateCommand(), newVersionCommand())
+	root.AddCommand(newDemoCommand(), newSandboxCommand(), newInstanceCommand(), newLinkCommand(), newMigrateCommand(migrations), newServeCommand(), newDoctorCommand(), newBackupCommand(), newLogCommand(), newSimulateCommand(), newVersionCommand())
 	return root
 }
