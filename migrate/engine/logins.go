@@ -39,7 +39,7 @@ func (w *logins) run(ctx context.Context) error {
 
 // round lists the logins now and then, and does what is due.
 func (w *logins) round(ctx context.Context) error {
-	_, open, over, err := w.e.l.LoginsOf(ctx, w.args.Activity)
+	_, _, over, err := w.e.l.LoginsOf(ctx, w.args.Activity)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (w *logins) stop(ctx context.Context) error {
 	return w.e.lease.ReportLogins(ctx, w.args.Activity, changes)
 }
 
-// list takes in logins that were not known.
+// list takes in logins that were not known, and those that were skipped for a reason that is gone.
 func (w *logins) list(ctx context.Context) error {
 	works, err := w.works.get(ctx, w.e, w.args.Activity)
 	var found []Found
@@ -84,18 +84,19 @@ func (w *logins) list(ctx context.Context) error {
 		w.failed++
 		return w.tell(ctx, err)
 	}
-	w.next, w.failed, w.told = now.Add(w.e.o.LoginsEvery), 0, ""
+	w.next, w.failed, w.told = now.Add(4*w.e.o.LoginsEvery), 0, ""
 	var changes []ledger.LoginChange
 	known, _, _, err := w.e.l.LoginsOf(ctx, w.args.Activity)
 	if err != nil {
 		return err
 	}
-	has := map[string]bool{}
+	has := map[string]flow.Login{}
 	for _, l := range known {
-		has[l.Name] = true
+		has[l.Name] = l
 	}
 	for _, f := range found {
-		if has[f.Name] {
+		old, ok := has[f.Name]
+		if needed := old.State == flow.LoginSkipped && !old.Windows && f.Skip == ""; ok && !needed {
 			continue
 		}
 		e := flow.LoginEvent{Kind: flow.LoginStart}

@@ -142,7 +142,7 @@ func TestLogins(t *testing.T) {
 	l := flow.NewLogin("app", false)
 	l.Step(flow.LoginEvent{Kind: flow.LoginStart})
 	var went []flow.Stage
-	open := false
+	open, failed := false, false
 	for range 20 {
 		stage, ok := l.Due(open)
 		if !ok {
@@ -155,7 +155,8 @@ func TestLogins(t *testing.T) {
 			continue
 		}
 		went = append(went, stage)
-		if stage == flow.AssignRoleMembership && l.Detail == "" {
+		if stage == flow.AssignRoleMembership && !failed {
+			failed = true
 			l.Step(flow.LoginEvent{Kind: flow.StageFailed, Stage: stage, Text: "15151"})
 			if l.State != flow.LoginFailed {
 				t.Errorf("%+v", l)
@@ -163,14 +164,21 @@ func TestLogins(t *testing.T) {
 			l.Step(flow.LoginEvent{Kind: flow.LoginStart})
 		}
 		e := flow.LoginEvent{Kind: flow.StageDone, Stage: stage}
-		if stage == flow.EstablishServerPermissions {
-			e.Text = "CONTROL SERVER was left out"
+		if stage == flow.LoginMigration || stage == flow.EstablishServerPermissions {
+			e.Text = "CONTROL SERVER was left out" // before it fails, and told again behind
 		}
 		l.Step(e)
 		l.Step(e)
 	}
 	if len(went) != len(flow.Stages)-1 || l.State != flow.LoginWarning || l.Stage != flow.LoginDone || l.Detail != "CONTROL SERVER was left out" {
 		t.Errorf("%v %+v", went, l)
+	}
+	s := flow.NewLogin("later", false)
+	for _, k := range []flow.LoginEventKind{flow.LoginSkip, flow.LoginStart} {
+		s.Step(flow.LoginEvent{Kind: k, Text: "nobody needs it"})
+	}
+	if stage, ok := s.Due(false); !ok || stage != flow.Initialize || s.Detail != "" {
+		t.Errorf("skipped, and needed now: %+v", s)
 	}
 	w := flow.NewLogin(`CORP\anna`, true)
 	if w.Step(flow.LoginEvent{Kind: flow.LoginStart}); w.State != flow.LoginSkipped || w.Present() || w.Detail == "" {

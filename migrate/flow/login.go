@@ -1,6 +1,9 @@
 package flow
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // LoginState is where a login stands.
 type LoginState string
@@ -46,9 +49,11 @@ type Login struct {
 	// Windows logins are not made: Detail says what to do.
 	Windows bool       `json:"windows,omitempty"`
 	State   LoginState `json:"state"`
-	// Stage is the one that is to be done; Detail says what was found, or why it failed.
+	// Stage is the one that is to be done; Detail says what was found, why it failed, or the warnings.
 	Stage  Stage  `json:"stage"`
 	Detail string `json:"detail,omitempty"`
+	// Warnings are what the stages that are done left out, each once. They stay when a later stage fails and goes on.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // LoginEventKind says what happened to a login.
@@ -56,9 +61,10 @@ type LoginEventKind string
 
 // The events of a login. Stage tells which stage they are about; one of another stage changes nothing.
 const (
-	// LoginStart begins, and after LoginFailed or LoginStopped goes on with the stage that it stopped in.
+	// LoginStart begins, and after LoginFailed or LoginStopped goes on with the stage that it stopped in; after LoginSkipped it
+	// begins when the reason for that is gone.
 	LoginStart LoginEventKind = "Start"
-	// StageDone: Text, when there is one, is a warning. StageFailed: Text says why and what to do.
+	// StageDone: Text, when there is one, are warnings, joined by "; ". StageFailed: Text says why and what to do.
 	StageDone   LoginEventKind = "StageDone"
 	StageFailed LoginEventKind = "StageFailed"
 	// LoginSkip: it needs nothing, as Text says (sa, system logins, one that is on the target already).
@@ -89,9 +95,10 @@ const windowsDetail = "a Windows login is not copied: on a managed instance make
 // loginRows is the table of a login.
 var loginRows = []LoginRow{
 	{[]LoginState{LoginNone}, LoginStart, "Windows login", LoginSkipped, func(l *Login, _ LoginEvent) bool { return l.Windows }, func(l *Login, _ LoginEvent) { l.Detail = windowsDetail }},
-	{[]LoginState{LoginNone, LoginFailed, LoginStopped}, LoginStart, "", LoginInProgress, nil, func(l *Login, _ LoginEvent) { l.Detail = "" }},
+	{[]LoginState{LoginNone, LoginFailed, LoginStopped, LoginSkipped}, LoginStart, "no Windows login", LoginInProgress, func(l *Login, _ LoginEvent) bool { return !l.Windows },
+		func(l *Login, _ LoginEvent) { l.Detail = strings.Join(l.Warnings, "; ") }},
 	{[]LoginState{LoginNone, LoginInProgress}, LoginSkip, "", LoginSkipped, nil, func(l *Login, e LoginEvent) { l.Detail = e.Text }},
-	{[]LoginState{LoginInProgress}, StageDone, "last stage, warned", LoginWarning, func(l *Login, e LoginEvent) bool { return last(l, e) && (e.Text != "" || l.Detail != "") }, done},
+	{[]LoginState{LoginInProgress}, StageDone, "last stage, warned", LoginWarning, func(l *Login, e LoginEvent) bool { return last(l, e) && (e.Text != "" || len(l.Warnings) > 0) }, done},
 	{[]LoginState{LoginInProgress}, StageDone, "last stage", LoginCompleted, last, done},
 	{[]LoginState{LoginInProgress}, StageDone, "this stage", LoginInProgress, here, done},
 	{[]LoginState{LoginInProgress}, StageFailed, "this stage", LoginFailed, here, func(l *Login, e LoginEvent) { l.Detail = e.Text }},
@@ -102,13 +109,15 @@ func here(l *Login, e LoginEvent) bool { return l.Stage == e.Stage }
 
 func last(l *Login, e LoginEvent) bool { return here(l, e) && e.Stage == EstablishObjectPermissions }
 
-// done goes to the next stage and keeps the warnings.
+// done goes to the next stage and keeps the warnings, each once.
 func done(l *Login, e LoginEvent) {
 	l.Stage = Stages[slices.Index(Stages, l.Stage)+1]
-	if e.Text != "" && l.Detail != "" {
-		l.Detail += "; "
+	for w := range strings.SplitSeq(e.Text, "; ") {
+		if w != "" && !slices.Contains(l.Warnings, w) {
+			l.Warnings = append(slices.Clone(l.Warnings), w)
+		}
 	}
-	l.Detail += e.Text
+	l.Detail = strings.Join(l.Warnings, "; ")
 }
 
 // NewLogin is a login that was found on the source.

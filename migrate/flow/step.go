@@ -148,12 +148,18 @@ func fileSealed(m *Migration, e Event) {
 
 func beginRestore(m *Migration, _ Event) { m.Target, m.Attempt = TargetStarted, m.Attempt+1 }
 
-// restoreSeen believes the target: a file that it does not show as restored any more has to be restored again.
+// restoreSeen believes the target: a file that it does not show as restored any more has to be restored again. What comes
+// before a restored set in the chain is applied, whether the target took it or one that reaches farther.
 func restoreSeen(m *Migration, e Event) {
 	r := e.Restore
 	restored := make(map[string]bool, len(r.Restored))
 	for _, id := range r.Restored {
 		restored[id] = true
+	}
+	for i := len(m.Chain) - 1; i > 0; i-- {
+		if restored[m.Chain[i]] {
+			restored[m.Chain[i-1]] = true
+		}
 	}
 	for i := range m.Files {
 		f := &m.Files[i]

@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"reflect"
+	"strings"
 
 	"linkspan/migrate/flow"
 )
@@ -28,15 +30,21 @@ func (l *Ledger) logins(ctx context.Context, tx *sql.Tx, activity int64) ([]logi
 	var out []loginRow
 	err := each(ctx, tx, func(rows *sql.Rows) error {
 		var r loginRow
-		err := rows.Scan(&r.seq, &r.Name, &r.Windows, &r.State, &r.Stage, &r.Detail, &r.trouble)
+		var warnings string
+		if err := rows.Scan(&r.seq, &r.Name, &r.Windows, &r.State, &r.Stage, &r.Detail, &r.trouble, &warnings); err != nil {
+			return err
+		}
+		if warnings != "" {
+			r.Warnings = strings.Split(warnings, "\n")
+		}
 		out = append(out, r)
-		return err
-	}, "SELECT seq, name, windows, state, stage, detail, trouble FROM logins WHERE activity = ? ORDER BY seq", activity)
+		return nil
+	}, "SELECT seq, name, windows, state, stage, detail, trouble, warnings FROM logins WHERE activity = ? ORDER BY seq", activity)
 	return out, err
 }
 
-// LoginsOf lists the logins of an activity in the order in which they are moved, and tells whether every one of its
-// databases that was not cancelled is open on the target (Open), and whether every one was cancelled (Over).
+// LoginsOf lists the logins of an activity in the order in which they are moved, and tells whether one of its databases is
+// open on the target and every other one too, cancelled or failed (open), and whether every one was cancelled (over).
 func (l *Ledger) LoginsOf(ctx context.Context, activity int64) (list []flow.Login, open, over bool, err error) {
 	err = l.read(ctx, func(tx *sql.Tx) error {
 		rows, err := l.logins(ctx, tx, activity)
@@ -52,14 +60,15 @@ func (l *Ledger) LoginsOf(ctx context.Context, activity int64) (list []flow.Logi
 	return list, open, over, err
 }
 
-// databases tells whether all databases that were not cancelled are open, whether all were cancelled, and whether one that
-// was started has not ended.
+// databases tells whether one is open and no other may come to be so by itself, whether all were cancelled, and whether one
+// that was started has not ended.
 func (l *Ledger) databases(ctx context.Context, tx *sql.Tx, activity int64) (open, over, live bool, err error) {
-	var all, cancelled, opened, running int
+	var all, cancelled, opened, failed, running int
 	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE state = ?2), count(*) FILTER (WHERE state <> ?2 AND value ->> 'target' = ?3),
-		count(*) FILTER (WHERE state NOT IN (?2, ?4) AND value ->> 'started') FROM migrations WHERE activity = ?1`,
-		activity, string(flow.Cancelled), string(flow.TargetOpened), string(flow.Completed)).Scan(&all, &cancelled, &opened, &running)
-	return all > cancelled && opened == all-cancelled, all == cancelled, running > 0, err
+		count(*) FILTER (WHERE state = ?5 AND value ->> 'target' IS NOT ?3), count(*) FILTER (WHERE state NOT IN (?2, ?4) AND value ->> 'started')
+		FROM migrations WHERE activity = ?1`, activity, string(flow.Cancelled), string(flow.TargetOpened), string(flow.Completed), string(flow.Failed)).
+		Scan(&all, &cancelled, &opened, &failed, &running)
+	return opened > 0 && opened+failed+cancelled == all, all == cancelled, running > 0, err
 }
 
 // loginsLive reports whether there is something to do for an activity's logins, or may be.
@@ -116,7 +125,7 @@ func (l *Ledger) stepLogins(ctx context.Context, tx *sql.Tx, activity int64, cha
 		for _, e := range ch.Events {
 			next.Step(e)
 		}
-		if ok && next == old {
+		if ok && reflect.DeepEqual(next, old) {
 			continue
 		}
 		if err := l.putLogin(ctx, tx, activity, old, next, who); err != nil {
@@ -128,9 +137,14 @@ func (l *Ledger) stepLogins(ctx context.Context, tx *sql.Tx, activity int64, cha
 }
 
 func (l *Ledger) putLogin(ctx context.Context, tx *sql.Tx, activity int64, old, r loginRow, who string) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO logins (activity, seq, name, windows, state, stage, detail, trouble) VALUES (?,?,?,?,?,?,?,?)
-		ON CONFLICT (activity, seq) DO UPDATE SET state = excluded.state, stage = excluded.stage, detail = excluded.detail, trouble = excluded.trouble`,
-		activity, r.seq, r.Name, r.Windows, string(r.State), string(r.Stage), r.Detail, r.trouble)
+	var lines []string
+	for _, w := range r.Warnings {
+		lines = append(lines, strings.ReplaceAll(w, "\n", " "))
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO logins (activity, seq, name, windows, state, stage, detail, trouble, warnings) VALUES (?,?,?,?,?,?,?,?,?)
+		ON CONFLICT (activity, seq) DO UPDATE SET state = excluded.state, stage = excluded.stage, detail = excluded.detail, trouble = excluded.trouble,
+		warnings = excluded.warnings`,
+		activity, r.seq, r.Name, r.Windows, string(r.State), string(r.Stage), r.Detail, r.trouble, strings.Join(lines, "\n"))
 	if err != nil {
 		return err
 	}

@@ -41,11 +41,13 @@ var versions = []string{
 	CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is not deleted'); END;
 	CREATE TABLE engine (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, at INTEGER NOT NULL) STRICT;
 	INSERT INTO engine VALUES (1, 0, 0);`,
-	// When a file came, was stored and was restored: how long a pause will be. What stands in a login's way now.
+	// When a file came, was stored and was restored: how long a pause will be. What stands in a login's way now, and its
+	// warnings, a line each.
 	`ALTER TABLE files ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE files ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE files ADD COLUMN restored INTEGER NOT NULL DEFAULT 0;
-	ALTER TABLE logins ADD COLUMN trouble TEXT NOT NULL DEFAULT '';`,
+	ALTER TABLE logins ADD COLUMN trouble TEXT NOT NULL DEFAULT '';
+	ALTER TABLE logins ADD COLUMN warnings TEXT NOT NULL DEFAULT '';`,
 }
 
 // upgrade brings the file to the version of this program, in one transaction: another process sees the old or the new.
