@@ -72,6 +72,13 @@ func (t *Target) checkSource(ctx context.Context) error {
 
 const readSAS = "make a shared access signature for the container with Read and List and nothing else (sp=rl), and put it where storage.targetSasFile or LINKSPAN_TARGET_SAS says"
 
+// unreached are words of errors of the network.
+var unreached = []string{"connection refused", "no such host", "i/o timeout", "network is unreachable", "no route to host", "connection reset"}
+
+func says(text string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+}
+
 // trouble says what an error of the management API means.
 func (t *Target) trouble(ctx context.Context, err error) error {
 	var e *armtypes.Error
@@ -81,14 +88,15 @@ func (t *Target) trouble(ctx context.Context, err error) error {
 	var login *azidentity.AuthenticationFailedError
 	var stranger x509.UnknownAuthorityError
 	var dns *net.DNSError
+	text := err.Error() // azidentity keeps only the words of what happened to its requests
 	switch {
-	case errors.As(err, &stranger):
+	case errors.As(err, &stranger), strings.Contains(text, "certificate signed by unknown authority"):
 		return hinder(ctx, "the management API's certificate is under no authority that is known here", "give the PEM of its authority as target.ca", err)
-	case errors.As(err, &dns), errors.Is(err, syscall.ECONNREFUSED), errors.As(err, new(*net.OpError)):
+	case errors.As(err, &dns), errors.Is(err, syscall.ECONNREFUSED), errors.As(err, new(*net.OpError)), says(text, unreached...):
 		return hinder(ctx, "the management API is not reached", "check target.endpoint, the network and outbound port 443; it is tried again", err)
-	case errors.As(err, &login), strings.Contains(err.Error(), "AADSTS"):
+	case errors.As(err, &login), strings.Contains(text, "AADSTS"):
 		return hinder(ctx, "the application is not let in", "check target.tenant, clientId and the application's key: it may have expired", err)
-	case strings.Contains(err.Error(), "DefaultAzureCredential"):
+	case strings.Contains(text, "DefaultAzureCredential"):
 		return hinder(ctx, "nobody is signed in to Azure here", "sign in (az login), or give target.tenant, clientId and the application's key", err)
 	case errors.As(err, new(*url.Error)), errors.Is(err, context.DeadlineExceeded):
 		return hinder(ctx, "the management API is not reached", "check target.endpoint, the network and outbound port 443; it is tried again", err)
