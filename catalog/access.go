@@ -37,6 +37,8 @@ type Need struct {
 	Columns []int32
 	// View is set instead of Object for a view of the server ("dm_exec_requests").
 	View string
+	// Database is where View is asked when that is not the database the statement runs in.
+	Database string
 }
 
 // Access is what one user may do in a database: its own permissions and those of its roles. It is immutable, and belongs

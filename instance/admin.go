@@ -18,6 +18,9 @@ type admin struct{ in *Instance }
 
 // Run implements exec.Admin.
 func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqlapi.ResultSink) error {
+	if err := a.in.authorize(ctx, c, s); err != nil {
+		return err
+	}
 	switch s := s.(type) {
 	case *ast.CreateMasterKey, *ast.AlterMasterKey, *ast.OpenMasterKey, *ast.CloseMasterKey, *ast.DropMasterKey,
 		*ast.CreateCertificate, *ast.DropCertificate:
@@ -39,7 +42,7 @@ func (a admin) Run(ctx context.Context, c exec.Caller, s ast.Statement, out sqla
 	case *ast.DropGroup:
 		return a.in.hadr.DropGroup(ctx, s.Name)
 	case *ast.CreateDatabase:
-		return a.in.createDatabase(ctx, s)
+		return a.in.createDatabase(ctx, c, s)
 	case *ast.Backup:
 		return a.backup(ctx, c, s, out)
 	case *ast.DBCC:

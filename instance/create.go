@@ -13,6 +13,7 @@ import (
 	"linkspan/sqltype"
 	"linkspan/storage"
 	"linkspan/tsql/ast"
+	"linkspan/tsql/exec"
 )
 
 // maxName is the length of a sysname, in characters.
@@ -20,7 +21,7 @@ const maxName = 128
 
 // createDatabase is CREATE DATABASE. The files are made first and the database is registered last: a crash between
 // leaves a folder that nothing names.
-func (in *Instance) createDatabase(ctx context.Context, s *ast.CreateDatabase) error {
+func (in *Instance) createDatabase(ctx context.Context, c exec.Caller, s *ast.CreateDatabase) error {
 	switch {
 	case s.SnapshotOf != "":
 		return unsupported("CREATE DATABASE … AS SNAPSHOT OF", "a link's copy is readable")
@@ -41,13 +42,17 @@ func (in *Instance) createDatabase(ctx context.Context, s *ast.CreateDatabase) e
 	if err != nil {
 		return err
 	}
+	doc.OwnerSID = in.ownerFor(c)
 	d := &Database{in: in, doc: doc}
 	db, err := storage.Create(ctx, d.storageOptions(doc.Name, doc.Folder))
 	if err != nil {
 		return sqlerr.New(1802).WithCause(err)
 	}
 	d.adopt(db)
-	if err = d.initCatalog(ctx); err == nil {
+	if err = d.initCatalog(ctx); err == nil && doc.OwnerSID != nil {
+		err = d.change(ctx, func(def *catalog.Definer) error { return setDbo(def, doc.OwnerSID) })
+	}
+	if err == nil {
 		err = in.putDatabase(ctx, doc)
 	}
 	if err != nil {

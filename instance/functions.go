@@ -46,7 +46,7 @@ func (f functions) Function(ctx context.Context, c exec.Caller, name string, arg
 		return fn(f.in, c, args), nil
 	}
 	if fn, ok := securityTable[name]; ok {
-		return fn(whoAsks{ctx, f.in, c, f.in.token(c.Principal)}, args), nil
+		return fn(whoAsks{ctx, f.in, c, f.in.tokenOf(c)}, args), nil
 	}
 	return f.in.catalogFunction(ctx, c, name, args)
 }

@@ -77,3 +77,11 @@ func setDbo(def *catalog.Definer, sid []byte) error {
 	p.SID = sid
 	return def.AlterPrincipal(p.ID, p)
 }
+
+// ownerFor is the SID of the owner of a database that a caller makes; nil for the administrator and the server itself.
+func (in *Instance) ownerFor(c exec.Caller) []byte {
+	if l := in.token(c.Principal).login; l != nil && l.ID != administratorID {
+		return l.SID
+	}
+	return nil
+}

@@ -280,7 +280,7 @@ func (t *restoring) newDoc(old *Database) (databaseDoc, error) {
 	var doc databaseDoc
 	if old != nil {
 		was := old.snapshot()
-		doc = databaseDoc{ID: was.ID, Name: was.Name, Created: was.Created, Collation: was.Collation}
+		doc = databaseDoc{ID: was.ID, Name: was.Name, Created: was.Created, Collation: was.Collation, OwnerSID: was.OwnerSID}
 		doc.GUID = t.in.newGUID()
 		doc.Folder = folderOf(doc.ID, doc.GUID)
 	} else {
@@ -288,6 +288,7 @@ func (t *restoring) newDoc(old *Database) (databaseDoc, error) {
 		if doc, err = t.in.newDatabaseLocked(t.r.database, t.in.opts.Collation); err != nil {
 			return doc, err
 		}
+		doc.OwnerSID = t.in.ownerFor(t.caller)
 		t.promise(doc.ID)
 	}
 	if t.header == nil {

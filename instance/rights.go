@@ -3,6 +3,8 @@ package instance
 import (
 	"context"
 
+	"strings"
+
 	"linkspan/catalog"
 	"linkspan/sqlerr"
 	"linkspan/tsql/exec"
@@ -20,19 +22,47 @@ func (d *Database) ownerSID() []byte {
 
 // Rights implements exec.Security.
 func (s security) Rights(c exec.Caller, x exec.Database, snap *catalog.Snapshot) (*exec.Rights, error) {
-	t := s.in.token(c.Principal)
-	if t.everything() && c.User == "" {
+	t := s.in.tokenOf(c)
+	if t.everything() {
 		return nil, nil //nolint:nilnil // no rights mean no bounds
 	}
 	d, ok := x.(*Database)
 	if !ok {
-		return nil, sqlerr.New(916, c.Login.User, x.Name())
+		return nil, nil //nolint:nilnil // a session's temporary tables are its own
 	}
 	u := s.in.userOf(c, t, d, snap)
 	if u == nil {
 		return nil, sqlerr.New(916, s.in.shownCaller(c, t), d.Name())
 	}
-	return &exec.Rights{Access: snap.Access(u.ID), Server: t.has}, nil
+	a := snap.Access(u.ID)
+	return &exec.Rights{Access: a, Server: t.has, View: func(name string) error { return mayRead(t, a, d, name) }}, nil
+}
+
+// Enter implements exec.Security.
+func (s security) Enter(ctx context.Context, c exec.Caller, x exec.Database) error {
+	if d, ok := x.(*Database); ok {
+		return s.in.mayEnter(ctx, c, d)
+	}
+	return nil
+}
+
+// ownViews are the views of the server's state that show everybody their own rows.
+var ownViews = map[string]bool{"dm_exec_sessions": true, "dm_exec_requests": true}
+
+// mayRead gives the error of a view of the server: those of its state need VIEW SERVER STATE (300), those of a database's
+// VIEW DATABASE STATE (262). The views of catalogs are for everybody.
+func mayRead(t *token, a *catalog.Access, d *Database, name string) error {
+	name = strings.ToLower(name)
+	switch {
+	case !strings.HasPrefix(name, "dm_"), ownViews[name], t.has("VIEW SERVER STATE"):
+		return nil
+	case strings.HasPrefix(name, "dm_db_"):
+		if a.HasDatabase("VIEW DATABASE STATE") {
+			return nil
+		}
+		return sqlerr.New(262, "VIEW DATABASE STATE", d.Name())
+	}
+	return sqlerr.New(300, "VIEW SERVER STATE", "server", "master")
 }
 
 // shownCaller is the name that messages give a caller.
@@ -98,11 +128,13 @@ func (s security) Impersonate(c exec.Caller, r *exec.Rights, snap *catalog.Snaps
 	if u == nil || u.IsRole() || r != nil && !r.Is(u.ID) && !r.HasPrincipal("IMPERSONATE", u) {
 		return c, sqlerr.New(15517, name)
 	}
-	c.User, c.UserDatabase = u.Name, c.DatabaseID
-	if l := s.in.loginBySID(u.SID); l != nil {
+	c.User, c.UserDatabase, c.Principal = u.Name, c.DatabaseID, noLogin
+	sid := u.SID
+	if d := s.in.byID(c.DatabaseID); u.ID == snap.Dbo().ID && d != nil {
+		sid = d.ownerSID()
+	}
+	if l := s.in.loginBySID(sid); l != nil {
 		c.Principal = l.ID
-	} else if u.ID != snap.Dbo().ID {
-		c.Principal = noLogin
 	}
 	return c, nil
 }
@@ -112,10 +144,7 @@ const noLogin = -1
 
 // mayImpersonate tells whether a caller may become a login.
 func (in *Instance) mayImpersonate(c exec.Caller, l *loginDoc) bool {
-	t := in.token(c.Principal)
-	if c.User != "" && !t.all {
-		return false
-	}
+	t := in.tokenOf(c)
 	if t.has("IMPERSONATE ANY LOGIN") || t.login != nil && t.login.ID == l.ID {
 		return true
 	}
@@ -139,8 +168,7 @@ func (in *Instance) mayEnter(ctx context.Context, c exec.Caller, d *Database) er
 	if _, err := d.Storage(); err != nil {
 		return err
 	}
-	t := in.token(c.Principal)
-	if t.everything() && c.User == "" {
+	if in.tokenOf(c).everything() {
 		return nil
 	}
 	snap, err := d.schema(ctx)

@@ -157,7 +157,7 @@ func (w whoAsks) user() (*catalog.Principal, *catalog.Snapshot) {
 	if snap == nil {
 		return nil, nil
 	}
-	if w.t.everything() && w.c.User == "" {
+	if w.t.everything() {
 		return snap.Dbo(), snap
 	}
 	return w.in.userOf(w.c, w.t, d, snap), snap

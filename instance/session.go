@@ -71,7 +71,10 @@ func (in *Instance) Login(ctx context.Context, l sqlapi.Login, out sqlapi.Result
 	s, err := in.engine.Open(ctx, exec.SessionOptions{ID: id, Login: l, Principal: user.ID, Database: initialDatabase(l, user), Closed: func() { in.sessions.remove(id) }})
 	if err != nil {
 		in.sessions.remove(id)
-		return nil, sqlerr.New(4060, initialDatabase(l, user)).WithCause(err)
+		if l.Database == "" {
+			return nil, sqlerr.New(4064).WithCause(err)
+		}
+		return nil, sqlerr.New(4060, l.Database).WithCause(err)
 	}
 	if err := in.sessions.add(id, &openSession{Session: s, login: l, principal: user.ID, since: in.opts.Clock.Now()}); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -185,15 +188,24 @@ func (l *sessionList) close() error {
 	return errors.Join(errs...)
 }
 
+// visibleSessions are the sessions that a session may know of: all with VIEW SERVER STATE, its own otherwise.
+func (in *Instance) visibleSessions(s rel.Scope) []*openSession {
+	all := in.sessions.all()
+	if in.sessionToken(s.SessionID).has("VIEW SERVER STATE") {
+		return all
+	}
+	return slices.DeleteFunc(all, func(x *openSession) bool { return x.ID() != s.SessionID })
+}
+
 // sessionViews are sys.dm_exec_sessions and sys.dm_exec_connections.
 func (in *Instance) sessionViews() []rel.View {
 	s := rel.View{Schema: "sys", Name: "dm_exec_sessions"}
 	s.Columns = append(s.Columns, key("session_id", tSmallInt), key("login_time", tDateTime), col("host_name", tSysname), col("program_name", tSysname),
 		col("host_process_id", tInt), col("client_interface_name", nvarchar(32)), key("login_name", tSysname), key("database_id", tSmallInt),
 		key("is_user_process", tBit))
-	s.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) {
+	s.Rows = rows(func(_ context.Context, scope rel.Scope) ([][]sqltype.Value, error) {
 		var all [][]sqltype.Value
-		for _, x := range in.sessions.all() {
+		for _, x := range in.visibleSessions(scope) {
 			all = append(all, []sqltype.Value{sqltype.IntOf(sqltype.SmallInt, int64(x.ID())), vTime(x.since), vText(x.login.Hostname),
 				vText(x.login.AppName), vInt(x.login.ClientPID), vText(x.login.Library), vText(x.login.User),
 				sqltype.IntOf(sqltype.SmallInt, int64(registry{in}.ID(x.Database()))), vBit(true)})

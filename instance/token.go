@@ -1,6 +1,10 @@
 package instance
 
-import "slices"
+import (
+	"slices"
+
+	"linkspan/tsql/exec"
+)
 
 // The numbers of the fixed server roles, as SQL Server has them.
 const (
@@ -150,4 +154,17 @@ func (in *Instance) newTokenLocked(id int) *token {
 	}
 	t.all = t.ids[sysadminID]
 	return t
+}
+
+// tokenOf gives what a caller is now. Who became a user of a database with EXECUTE AS may do nothing on the server.
+func (in *Instance) tokenOf(c exec.Caller) *token {
+	t := in.token(c.Principal)
+	if c.User == "" {
+		return t
+	}
+	none := &token{login: t.login, ids: map[int]bool{publicRoleID: true}, given: map[string]bool{"VIEW ANY DATABASE": true}, denied: map[string]bool{}}
+	if t.login != nil {
+		none.ids[t.login.ID] = true
+	}
+	return none
 }

@@ -1,6 +1,8 @@
 package instance
 
 import (
+	"context"
+
 	"linkspan/catalog"
 	"linkspan/rel"
 	"linkspan/sqlerr"
@@ -11,6 +13,9 @@ import (
 func (in *Instance) Enter(name string, c exec.Caller) (exec.Database, error) {
 	d, err := in.Find(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := in.mayEnter(context.Background(), c, d); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

@@ -52,10 +52,14 @@ func (in *Instance) sysDatabases() rel.View {
 		key("is_master_key_encrypted_by_server", tBit), key("is_published", tBit), key("is_broker_enabled", tBit),
 		col("log_reuse_wait", tTinyInt), col("log_reuse_wait_desc", tDesc), col("is_encrypted", tBit),
 		col("replica_id", tGUID), col("group_database_id", tGUID), col("is_accelerated_database_recovery_on", tBit))
-	v.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) {
+	v.Rows = rows(func(_ context.Context, s rel.Scope) ([][]sqltype.Value, error) {
 		var all [][]sqltype.Value
+		t := in.sessionToken(s.SessionID)
 		for _, d := range in.list() {
-			all = append(all, in.databaseRow(d))
+			mine := t.login != nil && string(t.login.SID) == string(d.ownerSID())
+			if t.has("VIEW ANY DATABASE") || d.ID() == masterID || d.ID() == tempID || d.ID() == s.DatabaseID || mine {
+				all = append(all, in.databaseRow(d))
+			}
 		}
 		return all, nil
 	})

@@ -96,9 +96,9 @@ func (in *Instance) requests() rel.View {
 	v.Columns = []sqlapi.Column{key("session_id", tSmallInt), key("request_id", tInt), key("status", nvarchar(30)), key("command", nvarchar(32)),
 		key("database_id", tSmallInt), key("user_id", tInt), key("blocking_session_id", tSmallInt), key("open_transaction_count", tInt),
 		key("percent_complete", sqltype.Type{Kind: sqltype.Real})}
-	v.Rows = rows(func(context.Context, rel.Scope) ([][]sqltype.Value, error) {
+	v.Rows = rows(func(_ context.Context, scope rel.Scope) ([][]sqltype.Value, error) {
 		var all [][]sqltype.Value
-		for _, s := range in.sessions.all() {
+		for _, s := range in.visibleSessions(scope) {
 			a := s.Activity()
 			if !a.Running {
 				continue

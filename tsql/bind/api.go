@@ -46,7 +46,7 @@ func (b *binder) finish(p *Plan, err error, at ast.Node) (*Plan, error) {
 		return nil, place(err, at.Position().Line)
 	}
 	p.Line = at.Position().Line
-	p.Sites, p.checks = b.shared.sites, b.shared.checks
+	p.Sites, p.checks, p.Needs = b.shared.sites, b.shared.checks, b.shared.needed()
 	return p, nil
 }
 

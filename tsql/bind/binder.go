@@ -29,6 +29,8 @@ type binder struct {
 	rowsOf string
 	// inView is set while the text of a view, default or check is bound; its positions mean nothing to the client.
 	inView bool
+	// within is the owner of the view or function whose text is bound, 0 outside; see nobody.
+	within int32
 }
 
 type shared struct {
@@ -38,6 +40,7 @@ type shared struct {
 	sites           []sqlfn.Site
 	siteOf          map[sqlfn.Site]int
 	checks          []*violation
+	needs           []*need
 }
 
 // params are the parameters of one SQLite statement.

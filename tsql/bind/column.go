@@ -22,6 +22,9 @@ func (b *binder) columnOf(s *scope, at ast.Node, c *column, src *source, owner *
 	if err != nil {
 		return x, err
 	}
+	if c.col != nil {
+		src.need.use(c.col.ID)
+	}
 	if g := owner.agg; g != nil && g.active && owner.inAggregate == 0 && !g.keys[x.SQL] {
 		number := int32(8120)
 		switch owner.clause {
@@ -45,7 +48,7 @@ func (b *binder) definition(s *scope, text string, to sqltype.Type) (sqlfn.Expr,
 		return sqlfn.Expr{}, err
 	}
 	c := *b
-	c.inView = true
+	c.inView, c.within = true, nobody
 	x, err := c.expr(s, e)
 	if err != nil || to == (sqltype.Type{}) {
 		return x, err
@@ -60,7 +63,7 @@ func (b *binder) check(s *scope, text string) (string, error) {
 		return "", err
 	}
 	c := *b
-	c.inView = true
+	c.inView, c.within = true, nobody
 	return c.cond(s, e)
 }
 

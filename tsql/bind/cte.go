@@ -228,7 +228,7 @@ func (b *binder) moduleSource(at *ast.TableName, src *source, r relation) (strin
 		return "", b.refuse(at, "the view "+at.Name.String()+", whose text is no CREATE VIEW")
 	}
 	c := *b
-	c.inView, c.ctes = true, nil
+	c.inView, c.ctes, c.within = true, nil, r.snapshot.OwnerOf(r.module)
 	env := *b.env
 	env.Snapshot, env.DefaultSchema, env.Variable = r.snapshot, r.module.Schema, nil
 	c.env = &env

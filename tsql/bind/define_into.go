@@ -40,6 +40,9 @@ func (b *binder) selectInto(p *Plan, n *ast.ObjectName, cols []outColumn) (*Plan
 	query := statement{p.SQL, p.Args}
 	p.Verb, p.Columns, p.Defines = SelectInto, nil, true
 	b.writes(p, snap)
+	if snap != b.env.Temp {
+		p.Into = schema
+	}
 	p.run = func(ctx context.Context, p *Plan, r *Run) (Outcome, error) {
 		return runInto(ctx, p, r, snap, def, query)
 	}

@@ -259,10 +259,13 @@ func (b *binder) tableName(item *ast.TableName) (string, *source, error) {
 			src.schema, src.database = "", ""
 		}
 	case r.view != nil:
+		b.asksView(r)
 		text = b.viewSource(src, r)
 	case r.module != nil:
+		b.asks("SELECT", r.module, r.snapshot)
 		text, err = b.moduleSource(item, src, r)
 	default:
+		src.need = b.asks("SELECT", r.snapshot.ObjectByID(r.table.ID), r.snapshot)
 		text, err = b.tableSource(src, r.table, r.snapshot)
 	}
 	if err != nil {

@@ -43,6 +43,7 @@ func (b *binder) modifyPlan(u *updater, at ast.Statement, with []string, from st
 // finish binds OUTPUT and the constraints, and makes the query that finds the rows.
 func (u *updater) finish(with []string, from, cond, limit string) error {
 	m := u.m
+	u.asksToChange()
 	if m.output != nil {
 		if err := u.bindOutputs(); err != nil {
 			return err
@@ -67,6 +68,20 @@ func (u *updater) finish(with []string, from, cond, limit string) error {
 		m.whole = u.statement(u.wholeText(from, cond, len(with) == 0 && len(guards) == 0 && limit == everyRow))
 	}
 	return nil
+}
+
+// asksToChange notes the permission to do what the modifier does.
+func (u *updater) asksToChange() {
+	m := u.m
+	n := u.asks(m.verb, m.snap.ObjectByID(m.Table.ID), m.snap)
+	if n == nil || m.verb != "UPDATE" {
+		return
+	}
+	for _, c := range m.set {
+		if c.Computed == "" {
+			n.use(c.ID)
+		}
+	}
 }
 
 // everyRow is the limit of a change without TOP; it also keeps SQLite from taking the inner query apart.

@@ -49,6 +49,10 @@ type Plan struct {
 	Defines bool
 	// Table is what the plan writes, or nil.
 	Table *rel.Table
+	// Needs are the permissions that whoever runs it must have.
+	Needs []catalog.Need
+	// Into is the schema of the table that SELECT INTO makes in the database; "" otherwise.
+	Into string
 	// Line is the statement's line in its batch, for errors that get none elsewhere.
 	Line int
 	// Sites go into sqlfn.Statement.Sites when the statement begins.

@@ -16,6 +16,8 @@ type source struct {
 	// table and sql are set for a base table: what it is, and the alias it has in SQLite.
 	table *rel.Table
 	sql   string
+	// need is the permission to read it; nil when none is asked for.
+	need *need
 	// schemaSQL is the SQLite schema of the table.
 	schemaSQL string
 	// viaCTE is the rowid's text when the rows of the table come through a CTE that is the target of a change.

@@ -156,6 +156,7 @@ func (b *binder) truncate(s *ast.TruncateTable) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.asks("ALTER", snap.ObjectByID(t.ID), snap)
 	for _, f := range t.Referenced {
 		if !f.SelfRefs && !f.Disabled {
 			return nil, b.fail(s, 4712, s.Name.String())

@@ -125,6 +125,9 @@ func (b *binder) insertTarget(src ast.Source) (*target, error) {
 	switch src := src.(type) {
 	case *ast.TableName:
 		t, snap, err := b.targetTable(src, src.Name)
+		if err == nil {
+			b.asks("INSERT", snap.ObjectByID(t.ID), snap)
+		}
 		return &target{Table: t, snap: snap, temp: snap == b.env.Temp}, err
 	case *ast.TableVariable:
 		if b.env.Temp != nil {

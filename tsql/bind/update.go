@@ -70,6 +70,9 @@ func (b *binder) modified(s *scope, at ast.Node, tgt ast.Source, from []ast.Sour
 	if src.table == nil {
 		return nil, "", b.notUpdatable(at, tgt)
 	}
+	if src.need != nil {
+		src.need.lazy = true
+	}
 	t := &target{Table: src.table, alias: src.sql, rowid: src.sql + ".rowid"}
 	t.snap = b.env.Snapshot
 	if b.env.Temp != nil && src.schemaSQL == b.env.Temp.SQLSchema {

@@ -18,6 +18,7 @@ func (b *binder) userFunction(s *scope, f *ast.Func) (sqlfn.Expr, error) {
 	if ret == nil || o.Kind != catalog.Scalar {
 		return sqlfn.Expr{}, b.refuse(f, "a call of the function "+f.Name.String()+", whose body is more than one RETURN,")
 	}
+	b.asks("EXECUTE", o, b.env.Snapshot)
 	inner, err := b.inline(s, f, def, o)
 	if err != nil {
 		return sqlfn.Expr{}, err
@@ -105,7 +106,7 @@ func (b *binder) inline(s *scope, f *ast.Func, def *ast.CreateFunction, o *catal
 	c := *b
 	env := *b.env
 	env.DefaultSchema, env.Variable = o.Schema, nil
-	c.env, c.locals, c.inView, c.ctes = &env, locals, true, nil
+	c.env, c.locals, c.inView, c.ctes, c.within = &env, locals, true, nil, b.env.Snapshot.OwnerOf(o)
 	if c.depth += 60; c.depth > 60*maxDepth {
 		return nil, b.fail(f, 217, maxDepth)
 	}
@@ -131,6 +132,7 @@ func (b *binder) inlineTable(outer *scope, f *ast.FunctionTable) (string, *sourc
 			return "", nil, b.refuse(f, "APPLY of the function "+f.Call.Name.String()+" to columns of the left side")
 		}
 	}
+	b.asks("SELECT", o, b.env.Snapshot)
 	inner, err := b.inline(outer, f.Call, def, o)
 	if err != nil {
 		return "", nil, err

@@ -42,11 +42,6 @@ func (f *frame) refuse(st ast.Statement) *sqlerr.Error {
 	switch st := st.(type) {
 	case *ast.Refused:
 		return sqlerr.New(40510, st.What)
-	case *ast.ExecuteAs:
-		if st.Revert {
-			return nil
-		}
-		return sqlerr.New(40510, "EXECUTE AS")
 	case *ast.InsertBulk:
 		return sqlerr.New(40510, "INSERT BULK")
 	case *ast.Shutdown:

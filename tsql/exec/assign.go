@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"linkspan/catalog"
+	"linkspan/rel"
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
 	"linkspan/sqltype"
@@ -182,14 +183,18 @@ func (f *frame) setIdentityInsert(st *ast.SetIdentityInsert) (flow, error) {
 	var number int32
 	var had string
 	err := f.reading(d, false, func(_ *conn, snap *catalog.Snapshot) error {
-		schema := st.Table.Schema
-		if schema == "" {
-			schema = "dbo"
+		var t *rel.Table
+		o := f.object(d, snap, st.Table)
+		if o != nil {
+			t = o.Table
 		}
-		t := snap.Table(schema, st.Table.Name)
-		switch {
-		case t == nil:
+		if t == nil {
 			return sqlerr.New(1088, st.Table.String())
+		}
+		if err := f.permitNeeds(d, snap, []catalog.Need{{Permission: "ALTER", Object: o, Owner: snap.OwnerOf(o)}}); err != nil {
+			return err
+		}
+		switch {
 		case t.Identity < 0:
 			return sqlerr.New(8106, st.Table.String())
 		}

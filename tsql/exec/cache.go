@@ -40,6 +40,7 @@ type planKey struct {
 	node     ast.Node
 	database int
 	version  string
+	schema   string // the default schema
 	temp     string // the version of the temporary tables
 	identity int32
 	nullsOff bool

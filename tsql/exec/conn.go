@@ -238,7 +238,7 @@ func (f *frame) run(k *conn, snap *catalog.Snapshot, p *bind.Plan, r *bind.Run) 
 // env is what statements of this frame are bound against.
 func (f *frame) env(d Database, snap *catalog.Snapshot) *bind.Env {
 	e := &bind.Env{Database: d.Name(), Snapshot: snap, Views: views{d, nil, snap}, Other: f.other, Variable: f.variableType,
-		Procedure: f.procedure, AnsiNullsOff: !f.s.set.ansiNulls}
+		Procedure: f.procedure, AnsiNullsOff: !f.s.set.ansiNulls, DefaultSchema: f.defaultSchema(d, snap)}
 	if f.s.temp != nil {
 		e.Temp = f.s.temp.snap
 	}

@@ -123,6 +123,9 @@ func (f *frame) openCursor(c *cursor) error {
 		if p.Writes || p.Verb != bind.Select {
 			return bindError{sqlerr.New(16948)}
 		}
+		if err := h.permit(k.db, snap, p); err != nil {
+			return err
+		}
 		if _, err := h.run(k, snap, p, &bind.Run{Row: kept.Row}); err != nil {
 			return err
 		}

@@ -54,6 +54,8 @@ type execution struct {
 	input     *captured
 	// begun tells that the client was told of a result set, which has to be ended.
 	begun bool
+	// refused tells that the session may not run it: nothing was begun.
+	refused bool
 }
 
 // maxHeld is how many rows are kept back; beyond it the version they were read from is waited for instead.
@@ -133,6 +135,10 @@ func (x *execution) columns() error {
 
 func (x *execution) run(k *conn, snap *catalog.Snapshot) error {
 	f := x.f
+	if err := f.permit(k.db, snap, x.plan); err != nil {
+		x.refused = true
+		return err
+	}
 	if err := x.columns(); err != nil {
 		return err
 	}
@@ -199,7 +205,7 @@ func (x *execution) failed(err error, writes bool) (flow, error) {
 		return f.failBind(b.err)
 	}
 	fl, ferr := f.fail(err)
-	if writes && x.plan != nil {
+	if writes && x.plan != nil && !x.refused {
 		fl, ferr = f.terminated(fl, ferr)
 	}
 	if ferr == nil && (x.begun || fl.kind == flowNext) {
@@ -269,6 +275,10 @@ func (f *frame) define(st ast.Statement) (flow, error) {
 		}
 	}
 	at, err := f.writing(d, func(k *conn, snap *catalog.Snapshot) error {
+		st, err := f.permitDefine(k.db, snap, st)
+		if err != nil {
+			return err
+		}
 		ch, err := bind.Define(f.env(k.db, snap), st)
 		if err != nil {
 			return err

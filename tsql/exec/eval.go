@@ -149,6 +149,9 @@ func (f *frame) evaluate(e ast.Expr, to sqltype.Type, make func(*bind.Env) (*bin
 		if err != nil {
 			return bindError{err}
 		}
+		if err := f.permit(k.db, snap, p); err != nil {
+			return err
+		}
 		_, err = f.run(k, snap, p, &bind.Run{Row: func(row []sqltype.Value) error { got(p, row); return nil }})
 		return err
 	}
@@ -156,7 +159,7 @@ func (f *frame) evaluate(e ast.Expr, to sqltype.Type, make func(*bind.Env) (*bin
 }
 
 func (f *frame) key(n ast.Node, d Database, snap *catalog.Snapshot, to sqltype.Type) planKey {
-	k := planKey{node: n, database: d.ID(), version: snap.Version, nullsOff: !f.s.set.ansiNulls, to: to}
+	k := planKey{node: n, database: d.ID(), version: snap.Version, schema: f.defaultSchema(d, snap), nullsOff: !f.s.set.ansiNulls, to: to}
 	if f.s.temp != nil {
 		k.temp = f.s.temp.snap.Version
 	}
@@ -175,6 +178,11 @@ func (f *frame) other(name string) (*catalog.Snapshot, rel.Views, error) {
 	}
 	if _, err := d.Storage(); err != nil {
 		return nil, nil, err
+	}
+	if s := f.s.e.o.Security; s != nil {
+		if err := s.Enter(f.r.ctx, f.s.caller(), d); err != nil {
+			return nil, nil, err
+		}
 	}
 	return nil, d.Views(), nil
 }

@@ -140,7 +140,9 @@ func (f *frame) nested(child *frame, run func() (flow, error)) (flow, error) {
 		return f.raise(sqlerr.New(217, maxNesting), abortBatch)
 	}
 	before := s.trancount()
+	as := len(s.as)
 	s.nesting++
+	child.outerAs = as
 	set, tries, caught := s.set, len(s.tries), len(s.caught)
 	db := s.db.Name()
 	fl, err := run()
@@ -149,6 +151,7 @@ func (f *frame) nested(child *frame, run func() (flow, error)) (flow, error) {
 		err = terr
 	}
 	s.tries, s.caught = s.tries[:tries], s.caught[:caught]
+	s.revertTo(as)
 	if child.procedure != "" {
 		identity := [2]int64{int64(s.set.identityDB), int64(s.set.identityTable)}
 		s.set = set
@@ -374,13 +377,13 @@ func (f *frame) userProcedure(c *call) (int32, flow, error) {
 		return missing()
 	}
 	var o *catalog.Object
+	var owner int32
 	if err := f.reading(d, false, func(_ *conn, snap *catalog.Snapshot) error {
-		schema := c.name.Schema
-		if schema == "" {
-			schema = "dbo"
+		if o = f.object(d, snap, c.name); o == nil || o.Kind != catalog.Procedure {
+			return nil
 		}
-		o = snap.Object(schema, c.name.Name)
-		return nil
+		owner = snap.OwnerOf(o)
+		return f.permitNeeds(d, snap, []catalog.Need{{Permission: "EXECUTE", Object: o, Owner: owner}})
 	}); err != nil {
 		fl, err := f.fail(err)
 		return notRun, fl, err
@@ -393,11 +396,13 @@ func (f *frame) userProcedure(c *call) (int32, flow, error) {
 		fl, err := inner(f.child(nil).failBind(err))
 		return notRun, fl, err
 	}
-	return f.runProcedure(o.Name, code, c)
+	child := f.r.frame(code)
+	child.owner, child.ownerDB, child.schema = owner, d.ID(), o.Schema
+	return f.runProcedure(o.Name, child, c)
 }
 
-func (f *frame) runProcedure(name string, code *compiled, c *call) (int32, flow, error) {
-	child := f.r.frame(code)
+func (f *frame) runProcedure(name string, child *frame, c *call) (int32, flow, error) {
+	code := child.c
 	child.procedure, child.inProc = name, true
 	given, e := place(name, len(code.params), func(i int) string { return code.params[i].Name }, c.args)
 	if e == nil {

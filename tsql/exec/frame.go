@@ -36,6 +36,14 @@ type frame struct {
 	status int32
 	// identity is SCOPE_IDENTITY().
 	identity sqltype.Value
+	// owner is the principal that owns the procedure, in the database ownerDB; 0 in a batch. What it owns too may be used
+	// by whoever may run the procedure.
+	owner   int32
+	ownerDB int
+	// schema is that of the procedure, where names without one are looked for first; "" in a batch.
+	schema string
+	// outerAs counts the contexts of EXECUTE AS that were open when an inner scope began.
+	outerAs int
 	// line is the line of the running statement.
 	line int
 	// snap is the schema that the running statement sees, conn the connection it runs on.
@@ -249,6 +257,8 @@ func (f *frame) sessionStatement(st ast.Statement) (fl flow, done bool, err erro
 		fl, err = f.cursorStatement(st)
 	case *ast.Use:
 		fl, err = f.use(st)
+	case *ast.ExecuteAs:
+		fl, err = f.executeAs(st)
 	case *ast.BeginTransaction:
 		fl, err = f.beginStatement(st)
 	case *ast.Commit:

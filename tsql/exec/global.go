@@ -98,7 +98,7 @@ func (f *frame) Function(ctx context.Context, sc rel.Scope, name string, args []
 		if f.s.temp != nil {
 			temp = f.s.temp.snap
 		}
-		of := catalog.Functions{Temp: temp, Snapshot: f.snap, Conn: f.conn, Identities: f.conn.db.Identities(), Database: sc.Database, DefaultSchema: "dbo"}
+		of := catalog.Functions{Temp: temp, Snapshot: f.snap, Conn: f.conn, Identities: f.conn.db.Identities(), Database: sc.Database, DefaultSchema: f.homeSchema(f.conn.db, f.snap)}
 		if v, ok, err := of.Call(name, args); ok {
 			return v, err
 		}

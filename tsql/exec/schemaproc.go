@@ -40,7 +40,16 @@ func (f *frame) rename(c *call) (int32, flow, error) {
 		return notRun, fl, err
 	}
 	kind := strings.ToUpper(v[2].S)
-	err := f.changing(func(_ *conn, d *catalog.Definer) error { return f.renameIn(d, v[0].S, v[1].S, kind) })
+	err := f.changing(func(k *conn, d *catalog.Definer) error {
+		n, perr := parse.Name(v[0].S)
+		if kind == "COLUMN" || kind == "INDEX" {
+			n = ast.ObjectName{Schema: n.Database, Name: n.Schema}
+		}
+		if o := f.object(k.db, d.Snapshot(), n); perr == nil && o != nil && f.permitted(k.db, d.Snapshot(), "ALTER", o) != nil {
+			return sqlerr.New(15225, v[0].S, f.s.db.Name(), kind)
+		}
+		return f.renameIn(d, v[0].S, v[1].S, kind)
+	})
 	if err != nil {
 		fl, err := f.fail(err)
 		return 1, fl, err
@@ -107,13 +116,9 @@ func (f *frame) helpText(c *call) (int32, flow, error) {
 	var text string
 	n, perr := parse.Name(v[0].S)
 	err := f.reading(f.s.db, false, func(_ *conn, snap *catalog.Snapshot) error {
-		schema := n.Schema
-		if schema == "" {
-			schema = "dbo"
-		}
-		o := snap.Object(schema, n.Name)
+		o := f.object(f.s.db, snap, n)
 		switch {
-		case perr != nil || o == nil:
+		case perr != nil || o == nil || f.permitted(f.s.db, snap, "VIEW DEFINITION", o) != nil:
 			return sqlerr.New(15009, v[0].S, f.s.db.Name())
 		case o.Text == "":
 			return sqlerr.New(15197, v[0].S)
@@ -160,6 +165,8 @@ func (f *frame) checkIdentity(st *ast.DBCC) (flow, error) {
 		switch {
 		case perr != nil || t == nil:
 			return sqlerr.New(2501, name)
+		case f.permitted(k.db, snap, "ALTER", snap.ObjectByID(t.ID)) != nil:
+			return sqlerr.New(2557, f.s.o.Login.User, "CHECKIDENT", name)
 		case t.Identity < 0:
 			return sqlerr.New(7997, t.Name)
 		}

@@ -17,6 +17,8 @@ type Security interface {
 	// Rights gives what the caller may do in d, whose schema is snap; nil means everything. It is asked at every statement.
 	// 916 tells that the caller has no user there.
 	Rights(c Caller, d Database, snap *catalog.Snapshot) (*Rights, error)
+	// Enter gives the error that the caller gets who enters or reads d: 916.
+	Enter(ctx context.Context, c Caller, d Database) error
 	// Define runs a statement about users, roles and permissions of a database (see [definesPrincipals]) inside the
 	// transaction of d. r are the caller's rights there.
 	Define(ctx context.Context, c Caller, r *Rights, d *catalog.Definer, s ast.Statement) error
@@ -29,6 +31,8 @@ type Rights struct {
 	*catalog.Access
 	// Server tells whether the caller has a permission on the server ("VIEW SERVER STATE").
 	Server func(permission string) bool
+	// View gives the error of a view of the server that the caller must not read (300, 262), named without its schema.
+	View func(name string) error
 }
 
 // definesPrincipals reports the statements that Security.Define takes: those about principals and permissions of a
@@ -91,15 +95,6 @@ func (r *Rights) defaultSchema() string {
 		return ""
 	}
 	return r.User.DefaultSchema
-}
-
-// impersonation is a context that EXECUTE AS opened.
-type impersonation struct {
-	caller Caller
-	// database is where it was opened; REVERT asks for it to be the current one.
-	database string
-	// nesting is the depth of the scope that opened it, with whose end it ends.
-	nesting int
 }
 
 // procedureStatements runs a procedure of the server that stands for statements.

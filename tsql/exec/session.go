@@ -243,6 +243,7 @@ func (s *Session) Reset(ctx context.Context, keepTx bool, out sqlapi.ResultSink)
 		if s.o.Login.Language != "" {
 			s.set.language = s.o.Login.Language
 		}
+		s.revertTo(0)
 		s.rowCount, s.lastError, s.identity, s.contextInfo, s.sessionState = 0, 0, sqltype.Value{}, "", nil
 		clear(s.prepared)
 		s.closeTemps()

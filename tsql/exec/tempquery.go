@@ -146,6 +146,9 @@ func (x *execution) capture(k *conn, snap *catalog.Snapshot, query *ast.Select, 
 	if err != nil {
 		return nil, bindError{err}
 	}
+	if err := x.f.permit(k.db, snap, p); err != nil {
+		return nil, err
+	}
 	_, err = x.f.run(k, snap, p, &bind.Run{Row: rows.Row})
 	return p.Columns, err
 }
