@@ -145,18 +145,15 @@ func (j *job) run(context.Context) {
 		if ended {
 			return
 		}
-		wait := j.m.o.Poll
-		if more && err == nil {
-			wait = 0
+		if !more || err != nil {
+			j.pause()
+			continue
 		}
-		after, stop := j.m.o.Clock.After(wait)
-		select {
-		case <-j.ctx.Done():
-		case <-after:
+		select { // a wish does not wait for all that there is to restore
 		case w := <-j.wishes:
 			w.answer <- j.complete(w.last)
+		default:
 		}
-		stop()
 	}
 }
 

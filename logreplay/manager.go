@@ -53,6 +53,10 @@ type Options struct {
 	Target Target
 	// Poll is the time between two looks into a folder; default one second.
 	Poll time.Duration
+	// Notice is how often a folder is listed between two looks, so that a file that came is looked at soon; default 200
+	// milliseconds, twice that for a container, less than zero is never. Where listing takes long it is done less often; where
+	// nothing has come for a while, not at all.
+	Notice time.Duration
 	// Clock is the time; default the product's. Client makes requests to blob storage; nil means the default.
 	Clock  clock.Clock
 	Client *http.Client
@@ -79,6 +83,9 @@ type Manager struct {
 func Open(ctx context.Context, o Options) (*Manager, error) {
 	if o.Poll <= 0 {
 		o.Poll = time.Second
+	}
+	if o.Notice == 0 {
+		o.Notice = defaultNotice
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System

@@ -41,6 +41,7 @@ type target struct {
 	list     error
 	lost     bool
 	stamp    time.Time // when every file was written
+	lists    int       // how often the folder was listed
 }
 
 func newTarget() *target {
@@ -151,6 +152,7 @@ func (t *target) List(_ context.Context, _ string, fn func(media.Entry) error) e
 	var err error
 	t.change(func() {
 		err = t.list
+		t.lists++
 		for n, b := range t.files {
 			all = append(all, media.Entry{Name: n, Size: int64(len(b)), Modified: t.stamp})
 		}
@@ -238,6 +240,48 @@ func TestJobGoesOn(t *testing.T) {
 			t.Errorf("dropped: %+v", p)
 		}
 		m.Close()
+	})
+}
+
+// A file that comes between two looks is restored at once, also after a long silence by the next look; a folder that cannot be
+// listed, and one whose files grow, are left to the looks.
+func TestNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		in := newTarget()
+		m := open(t, in)
+		defer m.Close()
+		in.put(t, "f", bak.Full, 1, 10, 11)
+		if err := m.StartReplay(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		comes := func(name string, id byte, first, last uint32, within time.Duration) {
+			t.Helper()
+			in.put(t, name, bak.Log, id, first, last)
+			time.Sleep(within)
+			synctest.Wait()
+			in.change(func() {
+				if got := in.restores; len(got) == 0 || got[len(got)-1] != name {
+					t.Errorf("%s is not restored within %v: %v", name, within, got)
+				}
+			})
+		}
+		later(t, m)
+		time.Sleep(10 * time.Millisecond) // just after a look
+		comes("l1", 2, 10, 20, 210*time.Millisecond)
+		comes("l2", 3, 20, 30, 210*time.Millisecond)
+		time.Sleep(time.Hour)
+		comes("l3", 4, 30, 40, 1100*time.Millisecond)
+		comes("l4", 5, 40, 50, 210*time.Millisecond)
+		lists := in.lists
+		in.change(func() { in.files["growing"] = []byte("MSSQLBAK"); in.stamp = time.Now() })
+		for range 10 {
+			time.Sleep(time.Second)
+			in.change(func() { in.files["growing"] = append(in.files["growing"], 0); in.stamp = time.Now() })
+		}
+		if n := in.lists - lists; n > 14 {
+			t.Errorf("a growing file had the folder listed %d times in 10 seconds", n)
+		}
 	})
 }
 

@@ -20,7 +20,13 @@ type scanned struct {
 }
 
 // scan remembers the files of a folder, so that each is read once. For the job's loop.
-type scan struct{ seen map[string]scanned }
+type scan struct {
+	seen map[string]scanned
+	// listing tells the list of the last look from others, changed is when one was new, growing that a file may not be whole.
+	listing uint64
+	changed time.Time
+	growing bool
+}
 
 // read lists the folder and reads the headers of what is new or changed.
 func (j *job) read(d record) ([]scanned, error) {
@@ -31,10 +37,13 @@ func (j *job) read(d record) ([]scanned, error) {
 	defer src.Close() //nolint:errcheck // opened for reading
 	seen := map[string]scanned{}
 	var files []scanned
+	list := newListing()
+	growing := false
 	err = src.List(j.ctx, "", func(e media.Entry) error {
 		if len(files) >= maxFiles {
 			return fmt.Errorf("the folder has more than %d files", maxFiles)
 		}
+		list.add(e)
 		f, known := j.scan.seen[e.Name]
 		if !known || f.size != e.Size || !f.modified.Equal(e.Modified) {
 			f = scanned{flow.File{Name: e.Name, Unsettled: known || j.m.o.Clock.Now().Sub(e.Modified) < 2*j.m.o.Poll}, e.Size, e.Modified}
@@ -44,6 +53,7 @@ func (j *job) read(d record) ([]scanned, error) {
 		} else if j.m.o.Clock.Now().Sub(e.Modified) >= 2*j.m.o.Poll {
 			f.Unsettled = false
 		}
+		growing = growing || f.Unsettled && (f.Problem != "" || len(f.Items) == 0)
 		seen[e.Name] = f
 		files = append(files, f)
 		return nil
@@ -51,7 +61,10 @@ func (j *job) read(d record) ([]scanned, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.scan.seen = seen
+	if j.scan.listing != list.sum() {
+		j.scan.listing, j.scan.changed = list.sum(), j.m.o.Clock.Now()
+	}
+	j.scan.seen, j.scan.growing = seen, growing
 	return files, nil
 }
 
