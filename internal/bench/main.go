@@ -108,6 +108,8 @@ func run(ctx context.Context) error {
 		{[]string{"rss_mib_4gib_db"}, b.memory},
 		{[]string{"backup_MBps", "restore_MBps", "tds_insert_16_during_backup"}, b.takeAndRestore},
 		{[]string{"import_rows_per_s"}, b.importRate},
+		{[]string{"migrate_pipeline_MBps", "migrate_small_log_s", "cutover_pause_s"}, b.migrations},
+		{[]string{"migrate_plan_500_s"}, b.planMany},
 		{[]string{"bak_verify_MBps", "bak_export_MBps", "bak_decompress_MBps", "bak_headers_per_s", "chain_plan_ms_100k_sets"}, b.backups},
 	} {
 		if b.wants(group.names...) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"linkspan/internal/fsx"
@@ -30,11 +31,12 @@ const (
 	proxyIP  = "127.0.0.3"
 )
 
-func (b *bench) startPair(ctx context.Context, name string) (*pair, error) {
+// startPair starts both; more are lines of the source's configuration.
+func (b *bench) startPair(ctx context.Context, name string, more ...string) (*pair, error) {
 	p := &pair{dir: filepath.Join(b.dir, name), mirroring: freePort(), arm: freePort()}
 	var err error
 	p.source, err = b.startInstance(ctx, filepath.Join(p.dir, "sqlserver1"),
-		fmt.Sprintf("name: sqlserver1\ndir: data\nlisten: %s:0\nca: ../ca\nhosts: {sqlmi1.linkspan.test: %s}\n", sourceIP, targetIP))
+		fmt.Sprintf("name: sqlserver1\ndir: data\nlisten: %s:0\nca: ../ca\nhosts: {sqlmi1.linkspan.test: %s}\n%s", sourceIP, targetIP, strings.Join(more, "")))
 	if err != nil {
 		return nil, err
 	}
