@@ -58,7 +58,11 @@ func openShare(ctx context.Context, u *url.URL, segments []string) (media.Source
 	if err != nil {
 		return nil, "", "", err
 	}
-	src, err := smb.Open(ctx, smb.Options{Address: u.Host, Share: segments[0], User: os.Getenv(smbUserVar), Password: password})
+	user := os.Getenv(smbUserVar)
+	if user == "" {
+		return nil, "", "", usageError(fmt.Errorf("%s says nobody: guests cannot sign what they say, so that a share needs a user", smbUserVar))
+	}
+	src, err := smb.Open(ctx, smb.Options{Address: u.Host, Share: segments[0], User: user, Password: password})
 	if err != nil {
 		return nil, "", "", err
 	}

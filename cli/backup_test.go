@@ -381,7 +381,11 @@ func TestSourceAddresses(t *testing.T) {
 	if err := os.Chmod(name, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, errOut := run(t, "backup", "chain", "smb://127.0.0.1:1/share"); code != ExitFailed || !strings.Contains(errOut, "reach file server 127.0.0.1:1") {
+	if code, _, errOut := run(t, "backup", "chain", "smb://127.0.0.1:1/share"); code != ExitUsage || !strings.Contains(errOut, "LINKSPAN_SMB_USER") {
+		t.Errorf("a share without a user: exit %d: %s", code, errOut)
+	}
+	t.Setenv("LINKSPAN_SMB_USER", "somebody")
+	if code, _, errOut := run(t, "backup", "chain", "smb://127.0.0.1:1/share"); code != ExitFailed || !strings.Contains(errOut, "file server 127.0.0.1:1 refuses the connection") {
 		t.Errorf("an unreachable server: exit %d: %s", code, errOut)
 	}
 }

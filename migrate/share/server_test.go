@@ -29,6 +29,7 @@ func TestServerKilledAndBack(t *testing.T) {
 	for i := range 200 {
 		put(t, s.Folder, fmt.Sprintf("Sales/%03d.bak", i), b)
 	}
+	p.scan(t, "Sales")
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
