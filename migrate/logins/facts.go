@@ -22,13 +22,13 @@ const (
 type server struct {
 	// name is its address, for messages.
 	name string
-	// folds: its collation ignores case. admin: we are sysadmin there.
-	folds, admin bool
-	principals   []principal
-	members      []member
-	permissions  []permission
-	endpoints    []endpoint
-	databases    []database
+	// folds: its collation ignores case.
+	folds       bool
+	principals  []principal
+	members     []member
+	permissions []permission
+	endpoints   []endpoint
+	databases   []database
 }
 
 // principal is a login or a server role.

@@ -25,7 +25,9 @@ import (
 	"linkspan/internal/fsx"
 	"linkspan/migrate/flow"
 	"linkspan/migrate/logins"
+	"linkspan/sqlapi"
 	"linkspan/sqlclient"
+	"linkspan/sqlerr"
 	"linkspan/tdsserver"
 )
 
@@ -58,13 +60,19 @@ type host struct {
 
 func start(t *testing.T, name string, kind instance.Kind, folder string) *host {
 	t.Helper()
+	return startBehind(t, name, kind, folder, nil)
+}
+
+// startBehind has every batch go through a function, which may change or refuse it; nil lets all pass.
+func startBehind(t *testing.T, name string, kind instance.Kind, folder string, gate gate) *host {
+	t.Helper()
 	in, err := instance.Open(t.Context(), instance.Options{Name: name, Kind: kind, FQDN: name + ".linkspan.test", FS: fsx.NewMem(), Dir: "/srv", Password: password,
 		Addresses: []string{"127.0.0.1"}, BackupFolders: []string{folder}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cert, ca := certificate()
-	server, err := tdsserver.New(tdsserver.Options{Addresses: []string{"127.0.0.1:0"}, Backend: in, ServerName: name, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+	server, err := tdsserver.New(tdsserver.Options{Addresses: []string{"127.0.0.1:0"}, Backend: guarded{in, gate}, ServerName: name, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +89,36 @@ func start(t *testing.T, name string, kind instance.Kind, folder string) *host {
 	t.Cleanup(h.stop)
 	h.sa = h.as("sa", password)
 	return h
+}
+
+// gate sees a batch of the login that sent it, and gives the batch to run, or the error to answer.
+type gate func(user, batch string) (string, *sqlerr.Error)
+
+// guarded is an instance behind a gate.
+type guarded struct {
+	*instance.Instance
+	gate gate
+}
+
+func (g guarded) Login(ctx context.Context, l sqlapi.Login, out sqlapi.ResultSink) (sqlapi.Session, error) {
+	s, err := g.Instance.Login(ctx, l, out)
+	if err != nil || g.gate == nil {
+		return s, err
+	}
+	return guardedSession{s, func(batch string) (string, *sqlerr.Error) { return g.gate(l.User, batch) }}, nil
+}
+
+type guardedSession struct {
+	sqlapi.Session
+	gate func(string) (string, *sqlerr.Error)
+}
+
+func (s guardedSession) Batch(ctx context.Context, batch string, out sqlapi.ResultSink) error {
+	batch, refusal := s.gate(batch)
+	if refusal != nil {
+		return out.Message(refusal)
+	}
+	return s.Session.Batch(ctx, batch, out)
 }
 
 // as logs in; the test fails when it cannot.

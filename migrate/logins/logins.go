@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -117,9 +118,7 @@ func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) (users 
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, name := range readable {
-		l.known[name] = read[name]
-	}
+	maps.Copy(l.known, read)
 	for _, p := range pairs {
 		if d := src.database(p.Source); d != nil {
 			users = append(users, l.known[d.name]...)
@@ -144,12 +143,15 @@ func (l *Logins) Missing(ctx context.Context, db string) ([]string, error) {
 		return nil, &flow.Hindrance{At: flow.AtSource, What: "database " + quote(db) + " is not on the source " + s.src.name, Fix: "bring it back, or cancel its migration"}
 	}
 	if !d.open && !l.knows(d.name) {
-		return nil, &flow.Hindrance{At: flow.AtSource, What: "database " + quote(db) + " is " + d.state + " on the source: its users cannot be read", Fix: "open it; they are read when it can be"}
+		return nil, unread(db, d.state)
 	}
 	pair := Pair{d.name, s.target(d.name)}
 	users, _, err := l.usersOf(ctx, s.src, []Pair{pair})
 	if err != nil {
 		return nil, err
+	}
+	if !l.knows(d.name) {
+		return nil, unread(db, d.state)
 	}
 	var out []string
 	for _, p := range needed(s.src, []Pair{pair}, users) {
@@ -159,6 +161,10 @@ func (l *Logins) Missing(ctx context.Context, db string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return out, nil
+}
+
+func unread(db, state string) error {
+	return &flow.Hindrance{At: flow.AtSource, What: "the users of database " + quote(db) + " cannot be read on the source (" + state + ")", Fix: "open it for everybody; they are read when it can be"}
 }
 
 func (l *Logins) knows(db string) bool {

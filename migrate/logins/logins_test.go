@@ -377,6 +377,37 @@ func TestClosedDatabase(t *testing.T) {
 	}
 }
 
+// TestUnreadable: a database that somebody has for himself hides the users of no other, and is not passed over.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	src, dst := start(t, "sqlserver1", instance.SQLServer, t.TempDir()), start(t, "sqlserver2", instance.SQLServer, t.TempDir())
+	equip(src)
+	db := src.at
+	db.Database = "sales"
+	holder, err := sqlclient.Open(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holder.Close() }()
+	if _, err := holder.Query(t.Context(), "ALTER DATABASE sales SET SINGLE_USER WITH ROLLBACK IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	m := newMove(t, src, dst, "", pairs...)
+	if names, err := m.names(t.Context()); err != nil || !slices.Contains(names, "app") || slices.Contains(names, "veteran") {
+		t.Errorf("listed: %q %v", names, err)
+	}
+	var h *flow.Hindrance
+	if _, err := m.Missing(t.Context(), "sales"); !errors.As(err, &h) || h.At != flow.AtSource || h.Fix == "" {
+		t.Errorf("missing: %v", err)
+	}
+	if _, err := holder.Query(t.Context(), "ALTER DATABASE sales SET MULTI_USER"); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := m.names(t.Context()); err != nil || !slices.Contains(names, "veteran") {
+		t.Errorf("listed once it is open: %q %v", names, err)
+	}
+}
+
 // TestUnreachable: a server that is away is a hindrance at its place, whose login is wrong too.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()

@@ -143,7 +143,9 @@ func needed(src *server, pairs []Pair, users []user) []*principal {
 			add(src.byID(p.owner))
 		}
 		for _, r := range src.rolesOf(p.id) {
-			add(r)
+			if r.name != publicRole {
+				add(r)
+			}
 		}
 		for _, g := range src.permissions {
 			if g.grantee == p.id && g.class == classPrincipal {

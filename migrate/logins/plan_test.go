@@ -14,7 +14,7 @@ import (
 
 // TestPlans plans over written facts. Commands:
 //
-//	source, target [cs] [noadmin]   the facts of a side, one a line:
+//	source, target [cs]             the facts of a side, one a line:
 //	    login|windows|group|certificate|key|external NAME sid=0a [hash=A|old:A|2025:A|odd|none] [db=] [lang=] [age=] [disabled] …
 //	    role NAME [owner=] [fixed] | member ROLE NAME | grant|deny|option NAME PERMISSION [on=login:N|role:N|endpoint:N]
 //	    endpoint NAME [owner=] | database NAME [owner=] [state=]
@@ -277,7 +277,7 @@ var kinds = map[string]string{"login": "S", "windows": "U", "group": "G", "certi
 
 // facts reads the facts of a side. Every login may CONNECT SQL unless it says noconnect.
 func facts(t *testing.T, d *datadriven.TestData) *server {
-	s := &server{name: d.Cmd + ":1433", folds: !d.HasArg("cs"), admin: !d.HasArg("noadmin")}
+	s := &server{name: d.Cmd + ":1433", folds: !d.HasArg("cs")}
 	all := lines(d.Input)
 	for _, line := range all {
 		if kind := kinds[line[0]]; kind != "" {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+
+	"linkspan/sqlclient"
 )
 
 // The kinds of database principals that logins stand behind are the letters of their logins; authentication_type tells
@@ -97,7 +99,8 @@ func (s *sides) mapping(a *accounts, u *account) mapping {
 		return mapping{reason: fmt.Sprintf("no login has its SID, and login %s of the target is user %s here already (15063)", quote(l.name), quote(other.name))}
 	}
 	text := "ALTER USER " + quote(u.name) + " WITH LOGIN = " + quote(l.name)
-	return mapping{login: l.name, step: step{text: "USE " + quote(a.pair.Target) + "; " + text + ";", what: text + " in database " + quote(a.pair.Target), lenient: true}}
+	// A USE that fails does not end a batch, and a user of that name may be in the database that the session is in.
+	return mapping{login: l.name, step: step{text: "USE " + quote(a.pair.Target) + "; IF DB_NAME() = " + sqlclient.QuoteString(a.pair.Target) + " " + text + ";", what: text + " in database " + quote(a.pair.Target), lenient: true}}
 }
 
 // orphaned says why no login stands behind a user.

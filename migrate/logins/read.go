@@ -25,11 +25,11 @@ type side struct {
 
 // about is what does not change while a server runs.
 type about struct {
-	known, folds, admin bool
-	major               int
+	known, folds bool
+	major        int
 }
 
-const askAbout = "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY(N'Collation') AS nvarchar(128)), IS_SRVROLEMEMBER(N'sysadmin')"
+const askAbout = "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY(N'Collation') AS nvarchar(128)), IS_SRVROLEMEMBER(N'sysadmin'), HAS_PERMS_BY_NAME(NULL, NULL, N'CONTROL SERVER')"
 
 func (s *side) close() error {
 	s.mu.Lock()
@@ -65,7 +65,12 @@ func (s *side) connect(ctx context.Context) (*sqlclient.Client, about, error) {
 	}
 	row := r.First().Rows[0]
 	major, _, _ := strings.Cut(text(row[0]), ".")
-	s.about = about{known: true, folds: strings.Contains(strings.ToUpper(text(row[1])), "_CI_"), admin: number(row[2]) == 1}
+	// Who may not see everything sees a part, and takes it for the whole: logins would be missed without a word.
+	if number(row[2]) != 1 && number(row[3]) != 1 {
+		return nil, about{}, &flow.Hindrance{At: s.at, What: "the login that the migration uses on " + s.client.Server() + " has neither sysadmin nor CONTROL SERVER: it cannot see all logins",
+			Fix: "ALTER SERVER ROLE sysadmin ADD MEMBER it; the migration goes on by itself"}
+	}
+	s.about = about{known: true, folds: strings.Contains(strings.ToUpper(text(row[1])), "_CI_")}
 	s.about.major, _ = strconv.Atoi(major)
 	return s.client, s.about, nil
 }
@@ -170,7 +175,7 @@ func (s *side) read(ctx context.Context) (*server, error) {
 	if len(r.Sets) != 5 {
 		return nil, s.hindrance(ctx, "read logins on "+c.Server(), fmt.Errorf("%d results where 5 were asked for", len(r.Sets)))
 	}
-	out := &server{name: c.Server(), folds: a.folds, admin: a.admin}
+	out := &server{name: c.Server(), folds: a.folds}
 	for _, row := range r.Sets[0].Rows {
 		out.principals = append(out.principals, principalOf(row))
 	}

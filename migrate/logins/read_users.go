@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"linkspan/sqlclient"
+	"linkspan/sqlerr"
 )
 
 // perBatch is how many databases one batch asks.
@@ -45,15 +47,23 @@ const askUsers = "SELECT name, sid FROM sys.database_principals WHERE type IN ('
 // askGuest tells whether anybody may enter the database.
 const askGuest = "SELECT state FROM sys.database_permissions WHERE grantee_principal_id = 2 AND class = 0 AND permission_name = N'CONNECT'"
 
-// users reads the users of databases of the source, and which of the databases anybody may enter.
+// users reads the users of databases of the source, and which of the databases anybody may enter. Databases that cannot be
+// read now are not in the result.
 func (s *side) users(ctx context.Context, databases []string) (out map[string][]user, guests []string, err error) {
 	rows, err := s.inEach(ctx, "users of databases", databases, askUsers, askGuest)
+	if sqlerr.Number(err) != 0 { // one that is not open to us (single user, a secondary) must not hide the others
+		rows, err = s.oneByOne(ctx, databases, askUsers, askGuest)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	out = map[string][]user{}
 	for _, name := range databases {
-		all := rows[name]
+		all, ok := rows[name]
+		if !ok {
+			continue
+		}
+		out[name] = nil
 		if guest := all[1]; len(guest) > 0 && strings.TrimSpace(text(guest[0][0])) != "D" {
 			guests = append(guests, name)
 		}
@@ -62,6 +72,19 @@ func (s *side) users(ctx context.Context, databases []string) (out map[string][]
 		}
 	}
 	return out, guests, nil
+}
+
+// oneByOne is inEach that leaves out databases that give a SQL error.
+func (s *side) oneByOne(ctx context.Context, databases []string, queries ...string) (map[string][][][]any, error) {
+	out := map[string][][][]any{}
+	for _, name := range databases {
+		one, err := s.inEach(ctx, "users of databases", []string{name}, queries...)
+		if err != nil && sqlerr.Number(err) == 0 {
+			return nil, err
+		}
+		maps.Copy(out, one)
+	}
+	return out, nil
 }
 
 const askAccounts = "SELECT u.principal_id, u.name, u.type, u.sid, u.authentication_type, p.state FROM sys.database_principals u " +
