@@ -210,6 +210,13 @@ func TestPreflightOfRealServers(t *testing.T) {
 	if left, err := src.NotMoved(t.Context()); err != nil || strings.Join(left, ", ") != "credential https://a.blob.core.windows.net/c" {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+	must(t, src, "CREATE LOGIN plain WITH PASSWORD = 'Tests-only-2'")
+	x := target
+	x.User, x.Password = "plain", "Tests-only-2"
+	plain := open(t, Options{Target: x})
+	if got, err := plain.Preflight(t.Context(), []string{"db1"}, Source); err != nil || len(got) == 0 || got[0].ID != "not-sysadmin" || !strings.Contains(got[0].Text, "login plain") {
+		t.Errorf("a login that is not sysadmin: %+v, %v", got, err)
+	}
 	for want, change := range map[string]func(*sqlclient.Target){
 		"login-refused!":           func(x *sqlclient.Target) { x.Password = "wrong-1" },
 		"certificate-not-trusted!": func(x *sqlclient.Target) { x.CA = nil },

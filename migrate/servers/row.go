@@ -55,8 +55,7 @@ func (r row) number(name string) int64 {
 	return 0
 }
 
-func (r row) yes(name string) bool  { return r.number(name) != 0 }
-func (r row) null(name string) bool { return r[name] == nil }
+func (r row) yes(name string) bool { return r.number(name) != 0 }
 
 func (r row) bytes(name string) []byte {
 	b, _ := r[name].([]byte) // NULL is nil

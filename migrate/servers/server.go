@@ -196,7 +196,7 @@ func fixOf(err error) string {
 	switch n := sqlerr.Number(err); n {
 	case 0:
 		return "see that the server runs and can be reached; it is tried again by itself"
-	case 229, 262, 297, 300, 3110, 5011, 15247:
+	case 229, 262, 297, 300, 916, 3110, 5011, 15247:
 		return "make the login a member of the server role sysadmin"
 	default:
 		return ""
