@@ -15,8 +15,8 @@ import (
 var ErrChanged = errors.New("the file was changed, replaced or deleted")
 
 // Open opens a file, under the name and in the version that Scan gave, for as long as ctx. A change during the reading is
-// noticed when the file's last byte is read, at the latest: that read then gives ErrChanged. Other errors are a
-// *flow.Hindrance at flow.AtShare, or ctx's.
+// noticed by the read during which it happens, when that is one of 256 KiB or more or takes in the last byte: it then gives
+// ErrChanged. Other errors are a *flow.Hindrance at flow.AtShare, or ctx's.
 func (s *Share) Open(ctx context.Context, name, version string) (media.File, error) {
 	if _, err := s.clean(name); err != nil {
 		return nil, err
@@ -58,13 +58,18 @@ type file struct {
 	name, version string
 }
 
+// large is a read after which the file is looked at again: blocks of a copy are read in any order, each from a file opened
+// anew, so that the end of the file alone does not vouch for them.
+const large = 256 << 10
+
 func (f *file) changed() error { return fmt.Errorf("%s: %w", f.s.shown(f.name), ErrChanged) }
 
 // ReadAt implements io.ReaderAt.
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	n, err := f.File.ReadAt(p, off)
 	short := n < len(p) && off+int64(n) < f.Size()
-	if !short && (err == nil || errors.Is(err, io.EOF)) && (n == 0 || off+int64(n) < f.Size()) {
+	fine := !short && (err == nil || errors.Is(err, io.EOF))
+	if fine && (n == 0 || n < large && off+int64(n) < f.Size()) {
 		return n, err
 	}
 	if lost(err) {

@@ -258,6 +258,9 @@ func TestChangedDuringTheCopy(t *testing.T) {
 				t.Errorf("%s: %d bytes: %v", name, n, err)
 			}
 			change(path)
+			if _, err := f.ReadAt(make([]byte, 256<<10), 0); !errors.Is(err, share.ErrChanged) {
+				t.Errorf("%s: a block is read: %v", name, err)
+			}
 			_, err = io.ReadAll(io.NewSectionReader(f, 1000, f.Size()-1000))
 			if !errors.Is(err, share.ErrChanged) {
 				t.Errorf("%s: the last byte is read: %v", name, err)
