@@ -37,7 +37,7 @@ func (l *Ledger) change(ctx context.Context, tx *sql.Tx, id int64) (*change, err
 // step takes one event in. The error is a *flow.Refusal, and nothing has changed.
 func (c *change) step(e flow.Event, who string) error {
 	m := c.new.m
-	before := look(m)
+	before := look(m, e.Kind)
 	if _, err := m.Step(e); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *change) save() (bool, error) {
 		return false, nil
 	}
 	next.version++
-	next.m = next.m.Clone() // whoever reads it finds its index made
+	next.m.Indexed()
 	if _, err := c.tx.ExecContext(c.ctx, "UPDATE migrations SET version = ?, state = ?, value = ?, report = ? WHERE id = ?",
 		next.version, string(next.m.State), next.value, next.report, next.id); err != nil {
 		return false, err

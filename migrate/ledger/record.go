@@ -86,7 +86,7 @@ func (l *Ledger) load(ctx context.Context, tx *sql.Tx, id int64) (*record, error
 			return nil, err
 		}
 	}
-	r.m = r.m.Clone() // finds things by their names again
+	r.m.Indexed()
 	l.keep(r)
 	return r, nil
 }

@@ -24,15 +24,16 @@ type sight struct {
 	target   flow.Target
 	troubles map[string]string
 	missing  string
-	files    map[[2]string]flow.FileState
+	files    []flow.File // nil when the event changes nothing of them that is told
 }
 
-func look(m *flow.Migration) sight {
+func look(m *flow.Migration, k flow.EventKind) sight {
 	s := sight{state: m.State, reason: m.Reason, fence: m.Cutover.Fence, target: m.Target, troubles: maps.Clone(m.Troubles),
-		missing: strings.Join(m.MissingLogins, ", "), files: make(map[[2]string]flow.FileState, len(m.Files))}
-	for i := range m.Files {
-		f := &m.Files[i]
-		s.files[[2]string{f.Name, f.Version}] = f.State
+		missing: strings.Join(m.MissingLogins, ", ")}
+	switch k {
+	case flow.BlockStored, flow.Trouble, flow.Cleared, flow.LoginsCompared, flow.TailTaken, flow.SourceBack:
+	default:
+		s.files = append([]flow.File{}, m.Files...)
 	}
 	return s
 }
@@ -93,16 +94,26 @@ var fenceText = map[flow.Fence]string{
 func (s sight) tellFiles(m *flow.Migration, e flow.Event, who string) []Entry {
 	said := map[flow.FileState]string{flow.FileArrived: "came", flow.FileUploaded: "is in storage", flow.FileRestored: "is restored",
 		flow.FileIgnored: "is ignored", flow.FileCancelled: "was given up"}
+	if s.files == nil {
+		return nil
+	}
 	came := map[flow.FileState][]*flow.File{}
-	for i := range m.Files {
+	old := s.files
+	for i := range m.Files { // the lists have one order: files are taken out and appended
 		f := &m.Files[i]
-		was, known := s.files[[2]string{f.Name, f.Version}]
-		state := f.State
-		if !known && state == flow.FileQueued {
-			state = flow.FileArrived
+		for len(old) > 0 && i < len(s.files) && (old[0].Name != f.Name || old[0].Version != f.Version) {
+			old = old[1:]
 		}
-		if !known || was != f.State {
+		state, known := f.State, len(old) > 0
+		switch {
+		case known && old[0].State == state:
+		case !known && state == flow.FileQueued:
+			came[flow.FileArrived] = append(came[flow.FileArrived], f)
+		default:
 			came[state] = append(came[state], f)
+		}
+		if known {
+			old = old[1:]
 		}
 	}
 	var out []Entry
