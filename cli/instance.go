@@ -128,7 +128,8 @@ func describeSandbox(w io.Writer, s *daemon.Sandbox) error {
   CA       %s
   backups  of the source go to %s
 
-Next: link a database with "linkspan link create", or by hand with docs/link-by-hand.md.
+Next: link a database with "linkspan link create", or by hand with docs/link-by-hand.md; or move one by its
+backups with "linkspan migrate spec" and "linkspan migrate start".
 `, r.Source.Name, r.Source.Address, r.Source.Port, r.Source.User, r.Target.Name, r.Target.Address, r.Target.Port, r.Target.User, r.Target.FQDN,
 		r.ARM.URL, r.ARM.Subscription, r.ARM.ResourceGroup, r.Credentials, r.ARM.CA, r.Share)
 	return err

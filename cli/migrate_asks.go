@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"linkspan/internal/clock"
 	"linkspan/migrate"
 	"linkspan/migrate/flow"
+	"linkspan/migrate/ledger"
 )
 
 func newMigrateCancelCommand(env *migrateEnv) *cobra.Command {
@@ -131,20 +133,18 @@ func asking(env *migrateEnv, use, short, long, said string, ask func(context.Con
 
 func newMigrateRetryCommand(env *migrateEnv) *cobra.Command {
 	return asking(env, "retry", "Go on with databases that have failed, after their cause was mended",
-		`Go on with the databases of an activity that have failed, where they failed; without --database with all of them.`, "asked to go on",
+		`Go on with databases of an activity that have failed, where they failed; without --database with all that have, and
+with the logins.`, "asked to go on",
 		func(ctx context.Context, m migrator, activity string, databases []string) error {
 			if len(databases) == 0 {
 				st, err := m.Status(ctx, activity, false)
 				if err != nil {
 					return err
 				}
-				for _, d := range st.Databases {
-					if d.State == flow.Failed {
-						databases = append(databases, d.Name)
-					}
-				}
-				if len(databases) == 0 {
-					return &migrate.Refusals{Asked: "retry", Refused: []migrate.Refused{{Database: "all databases of " + activity, Lacks: "none has failed"}}}
+				failed := slices.ContainsFunc(st.Databases, func(d ledger.Database) bool { return d.State == flow.Failed }) ||
+					slices.ContainsFunc(st.Logins, func(l ledger.Login) bool { return l.State == flow.LoginFailed })
+				if !failed {
+					return &migrate.Refusals{Asked: "Retry", Refused: []migrate.Refused{{Database: "the activity " + activity, Lacks: "nothing has failed"}}}
 				}
 			}
 			return m.Retry(ctx, activity, databases, console())

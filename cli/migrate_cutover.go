@@ -217,7 +217,7 @@ func printStartGates(p *page, d ledger.Database) int {
 			lacks = 1
 			p.text("  ✗ ", g.Name+": "+g.Lacks)
 		default:
-			p.text("  … ", g.Name+": "+g.Lacks)
+			p.text("  … ", g.Name+": comes with the cutover, before it can be confirmed")
 		}
 	}
 	if lacks == 0 && !d.CutoverReady {

@@ -134,6 +134,6 @@ func printAudit(w io.Writer, e ledger.AuditEntry, asJSON bool) error {
 		text += ": " + e.Text
 	}
 	p := &page{w: w}
-	p.text(fmt.Sprintf("%6d  %s  %s  ", e.Number, moment(e.At), column(e.By, 12)), text)
+	p.text(fmt.Sprintf("%6d  %s  %s  ", e.Number, moment(e.At), column(e.By, 24)), text)
 	return p.err
 }

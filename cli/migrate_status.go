@@ -208,7 +208,7 @@ func printDatabase(p *page, d ledger.Database, width int, now time.Time) {
 		}
 	}
 	if !slices.Contains(endedStates, d.State) {
-		printGates(p, under, d.Gates)
+		printGates(p, under, d)
 	}
 	printCutover(p, under, d)
 	for _, f := range d.FileList {
@@ -224,9 +224,10 @@ func reached(d ledger.Database) string {
 	return ""
 }
 
-func printGates(p *page, under string, gates []ledger.Gate) {
+// printGates shows what a cutover needs: to be started, and once it runs, to be confirmed.
+func printGates(p *page, under string, d ledger.Database) {
 	var hold []string
-	for _, g := range gates {
+	for _, g := range d.Gates {
 		if g.Lacks == "" {
 			hold = append(hold, g.Name)
 		}
@@ -234,8 +235,8 @@ func printGates(p *page, under string, gates []ledger.Gate) {
 	if len(hold) > 0 {
 		p.text(under+"gates that hold: ", strings.Join(hold, ", "))
 	}
-	for _, g := range gates {
-		if g.Lacks != "" {
+	for _, g := range d.Gates {
+		if g.Lacks != "" && (g.Start || d.State == flow.CutoverInProgress) {
 			p.text(under+"gate "+g.Name+" lacks: ", g.Lacks)
 		}
 	}

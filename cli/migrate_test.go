@@ -371,7 +371,7 @@ func TestMigrateAsks(t *testing.T) {
 			args []string
 			want string
 		}{
-			{[]string{"retry", "move sales"}, "retry move sales [archive]"},
+			{[]string{"retry", "move sales"}, "retry move sales []"},
 			{[]string{"retry", "move sales", "--database", "stock"}, "retry move sales [stock]"},
 			{[]string{"accept-no-checksum", "move sales"}, "accept move sales []"},
 			{[]string{"cancel", "move sales", "--yes", "--wait=false"}, "cancel move sales []"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,9 @@ func truth(b bool) float64 {
 var allStates = []flow.State{flow.Initial, flow.FullUploading, flow.FullUploaded, flow.LogsUploading, flow.CutoverInProgress, flow.CutoverInitiated,
 	flow.CutoverCompleted, flow.Completed, flow.Cancelling, flow.Cancelled, flow.Failed}
 
+// doneStates are those in which no cutover lies ahead.
+var doneStates = []flow.State{flow.CutoverCompleted, flow.Completed, flow.Cancelling, flow.Cancelled}
+
 // families are the metrics.
 var families = []family{
 	{Family{"linkspan_migration_running", "1 when an engine works on the activity.", []string{"activity"}}, func(st *ledger.Status, _ time.Time) []sample {
@@ -124,7 +128,7 @@ var families = []family{
 		return truth(d.CutoverReady), true
 	}),
 	perDatabase("linkspan_migration_predicted_pause_seconds", "How long a cutover is expected to close the source; absent while nothing tells.", func(d *ledger.Database, _ time.Time) (float64, bool) {
-		return d.PredictedPauseSeconds, d.PredictedPauseSeconds > 0
+		return d.PredictedPauseSeconds, d.PredictedPauseSeconds > 0 && !slices.Contains(doneStates, d.State)
 	}),
 	perDatabase("linkspan_migration_pause_seconds", "How long the source was closed by the cutover that is done; absent before.", func(d *ledger.Database, _ time.Time) (float64, bool) {
 		return pause(d), d.Cutover != nil && d.Cutover.PauseSeconds > 0
