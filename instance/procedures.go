@@ -6,6 +6,7 @@ import (
 
 	"linkspan/rel"
 	"linkspan/sqlapi"
+	"linkspan/sqlerr"
 	"linkspan/sqltype"
 	"linkspan/tsql/exec"
 )
@@ -28,7 +29,20 @@ func procedures(in *Instance) procedureSet {
 	for _, p := range in.principalProcedures() {
 		s[p.Name] = p
 	}
+	in.guard(s["sp_readerrorlog"], sqlerr.New(15003, "securityadmin"), func(t *token) bool { return t.ids[securityAdminID] || t.has("VIEW ANY ERROR LOG") })
+	in.guard(s[in.testLink().Name], sqlerr.New(15247), (*token).everything)
 	return s
+}
+
+// guard keeps a procedure from those who may not run it.
+func (in *Instance) guard(p *exec.Procedure, refusal *sqlerr.Error, may func(*token) bool) {
+	run := p.Run
+	p.Run = func(ctx context.Context, c exec.Caller, args []sqltype.Value, out sqlapi.ResultSink) (int32, error) {
+		if t := in.tokenOf(c); !t.everything() && !may(t) {
+			return 1, refusal
+		}
+		return run(ctx, c, args, out)
+	}
 }
 
 // endpointCertificate is sp_get_endpoint_certificate.
