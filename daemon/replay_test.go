@@ -29,6 +29,10 @@ type replayRig struct {
 	target  *sqlclient.Client
 	arm     *armclient.Client
 	id      armtypes.InstanceID
+	// at is where the endpoint answers, with the key of its application and its authority.
+	at     daemon.SandboxARM
+	secret string
+	ca     []byte
 }
 
 func newReplayRig(t *testing.T) *replayRig {
@@ -58,6 +62,7 @@ func (r *replayRig) up() {
 	if err != nil || err2 != nil {
 		r.t.Fatal(err, err2)
 	}
+	r.at, r.secret, r.ca = ready.ARM, creds.ARM.ClientSecret, ca
 	open := func(s daemon.SandboxServer, password string) *sqlclient.Client {
 		c, err := sqlclient.Open(context.Background(), sqlclient.Target{Address: s.Address, Port: s.Port, User: s.User, Password: password, CA: ca})
 		if err != nil {
@@ -123,7 +128,7 @@ func restoredFiles(n int) func(armtypes.RestoreProperties) bool {
 // backup is what the source took of a name.
 func (r *replayRig) backup(name string) []byte {
 	r.t.Helper()
-	b, err := os.ReadFile(filepath.Join(r.dir, "sqlserver1", "backup", name))
+	b, err := os.ReadFile(filepath.Join(r.dir, "share", name))
 	if err != nil {
 		r.t.Fatal(err)
 	}
