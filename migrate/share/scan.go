@@ -26,6 +26,9 @@ const (
 	old = 24 * time.Hour
 	// longestWait is how often a file that stands still in the middle of a backup is looked at again, at least.
 	longestWait = time.Minute
+	// atOnce is the size in bytes up to which a file that changed since the last scan is opened; a larger one stands still
+	// from one to the next before it is.
+	atOnce = 64 << 20
 	// longestMove is the same for one that is written while the listing does not show it.
 	longestMove = 10 * time.Second
 )
@@ -162,12 +165,13 @@ func (s *Share) scan(ctx context.Context, src media.Flat, f *folder, name string
 	for i, e := range entries {
 		l := f.files[e.Name]
 		v := versionOf(e)
-		changes := l != nil && l.version != v // it is not opened before it stands still
-		if l == nil || changes {
+		changed := l != nil && l.version != v
+		wait := changed && e.Size > atOnce
+		if l == nil || changed {
 			l = &look{entry: e, version: v, since: now, seen: flow.Seen{Name: e.Name, Version: v, Size: e.Size, Growing: true}}
 		}
 		files[e.Name], order[i] = l, l
-		if !changes && !l.final && !now.Before(l.again) {
+		if !wait && !l.final && !now.Before(l.again) {
 			todo = append(todo, l)
 		}
 	}

@@ -196,7 +196,6 @@ func TestWhatIsNoBackup(t *testing.T) {
 		}
 		old := p.scan(t, "")["h.bak"]
 		put(t, p.folder, "h.bak", good)
-		p.scan(t, "")
 		if s := p.scan(t, "")["h.bak"]; s.Growing || s.Problem != "" || s.Version == old.Version {
 			t.Errorf("copied again it is %+v", s)
 		}
@@ -269,7 +268,6 @@ func TestChangedDuringTheCopy(t *testing.T) {
 			if _, err := p.Open(t.Context(), name, s.Version); !errors.Is(err, share.ErrChanged) {
 				t.Errorf("%s: the old version is opened: %v", name, err)
 			}
-			p.scan(t, "")
 			if now, there := p.scan(t, "")[name]; there && now.Version == s.Version {
 				t.Errorf("%s: the scan does not tell", name)
 			}
