@@ -50,15 +50,15 @@ func (l *link) standing(ctx context.Context) *agcore.Standing {
 
 func (l *link) standingOf(ctx context.Context, db *storage.DB) *agcore.Standing {
 	state := l.snap.Load().state // the loop's own may be changing
-	if l.dials && !state.Seeded && !db.IsReplica() {
-		return &agcore.Standing{} // a database that merely has the name: it did not come over this link
-	}
 	g := l.m.group(l.name)
 	s := &agcore.Standing{Exists: true}
 	var last agcore.RoleRecord
 	var at storage.Control
 	if g != nil {
 		last, at = lastRole(db.Controls(), g.ID)
+	}
+	if l.dials && !state.Seeded && !db.IsReplica() && last.Kind == 0 {
+		return &agcore.Standing{} // a database that merely has the name: it did not come over this link
 	}
 	wait := at.LSN
 	if db.IsReplica() {

@@ -137,6 +137,16 @@ func (p *pair) write(name, text string) {
 	}
 }
 
+// append adds to a file that write wrote.
+func (p *pair) append(name, text string) {
+	p.t.Helper()
+	b, err := os.ReadFile(filepath.Join(p.dir, name))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.write(name, string(b)+text)
+}
+
 // start runs the instance and notes where it answers.
 func (s *side) start() {
 	s.p.t.Helper()
