@@ -9,6 +9,7 @@ import (
 	"linkspan/migrate/engine"
 	"linkspan/migrate/flow"
 	"linkspan/migrate/servers"
+	"linkspan/migrate/share"
 )
 
 // deed carries one kind of effect out.
@@ -68,14 +69,25 @@ func (p *parts) copyBlock(ctx context.Context, l *lane, o engine.Order) ([]flow.
 func (p *parts) bring(ctx context.Context, l *lane, o engine.Order, offset, length int64) (err error) {
 	f, err := l.share.Open(ctx, o.Effect.File, o.Effect.Version)
 	if err != nil {
-		return err
+		return changed(o, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	block := make([]byte, length)
 	if n, err := f.ReadAt(block, offset); int64(n) < length {
+		if errors.Is(err, share.ErrChanged) {
+			return changed(o, err)
+		}
 		return &flow.Hindrance{At: flow.AtShare, What: "reading " + o.Effect.File + " stopped", Err: err, Fix: "check the file server and the network; it goes on by itself"}
 	}
 	return p.depot.Put(ctx, l.spec.Name, depot.Name(o.Set, o.File), offset, block)
+}
+
+// changed says of a file that is another one now what becomes of it: the next look at the share tells more.
+func changed(o engine.Order, err error) error {
+	if !errors.Is(err, share.ErrChanged) {
+		return err
+	}
+	return &flow.Hindrance{At: flow.AtShare, What: "copying " + o.Effect.File + " stopped", Err: err, Fix: "nothing has to be done: the share is looked at again"}
 }
 
 // sealFile makes the file whole. What storage has lost meanwhile is brought again.

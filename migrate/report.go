@@ -15,6 +15,7 @@ import (
 	"linkspan/migrate/depot"
 	"linkspan/migrate/engine"
 	"linkspan/migrate/flow"
+	"linkspan/migrate/ledger"
 	"linkspan/migrate/servers"
 )
 
@@ -109,7 +110,7 @@ func (p *parts) writeReport(ctx context.Context, l *lane, o engine.Order) ([]flo
 
 func (p *parts) report(ctx context.Context, l *lane, o engine.Order) (Report, error) {
 	m := o.Migration
-	s, err := p.status(ctx)
+	s, err := p.settled(ctx)
 	if err != nil {
 		return Report{}, err
 	}
@@ -127,6 +128,46 @@ func (p *parts) report(ctx context.Context, l *lane, o engine.Order) (Report, er
 	}
 	r.NotMoved, err = p.source.NotMoved(ctx)
 	return r, err
+}
+
+// loginsWithin is how long a report waits for the logins, when the last database was opened a moment ago: they are done soon
+// after.
+const loginsWithin = 5 * time.Second
+
+// settled is the activity's status once nothing is done with its logins any more, as long as only this database was waited
+// for; logins of an activity whose other databases are still on their way stay as they are for weeks.
+func (p *parts) settled(ctx context.Context) (ledger.Status, error) {
+	for end := p.clock.Now().Add(loginsWithin); ; {
+		s, err := p.status(ctx)
+		if err != nil || !p.clock.Now().Before(end) || !underWay(s) {
+			return s, err
+		}
+		tick, stop := p.clock.After(100 * time.Millisecond)
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		stop()
+		if err != nil {
+			return s, err
+		}
+	}
+}
+
+// underWay tells whether logins will be done in a moment: no database is waited for any more.
+func underWay(s ledger.Status) bool {
+	for _, d := range s.Databases {
+		if d.State != flow.CutoverCompleted && d.State != flow.Completed && d.State != flow.Cancelled && d.State != flow.Failed {
+			return false
+		}
+	}
+	for _, l := range s.Logins {
+		if l.State == flow.LoginNone || l.State == flow.LoginInProgress {
+			return true
+		}
+	}
+	return false
 }
 
 // maxComparison is the largest file of a comparison that is read: some 100,000 tables.
