@@ -119,7 +119,7 @@ func loginProperty(w whoAsks, a []sqltype.Value) sqltype.Value {
 		if set.IsZero() {
 			set = l.Created
 		}
-		return vText(set.Format(time.DateTime))
+		return vText(set.Format(time.DateTime + ".000"))
 	case "defaultdatabase":
 		return vText(l.Database)
 	case "defaultlanguage":
