@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The kinds of server principals, as sys.server_principals.type has them.
@@ -41,10 +42,10 @@ type principal struct {
 	database   string // the default one
 	language   string
 	credential string // the name of the one it is mapped to
-	// Of SQL logins. hash is nil when it may not be seen. age is how many seconds ago the password was set, -1 unknown.
+	// Of SQL logins. hash is nil when it may not be seen. set is when the password was set, by our clock; zero when that is unknown.
 	policy, expiration, mustChange bool
 	hash                           secret
-	age                            int64
+	set                            time.Time
 	// Of roles.
 	owner int
 	fixed bool

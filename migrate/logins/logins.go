@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"linkspan/internal/clock"
 	"linkspan/migrate/flow"
 	"linkspan/sqlclient"
 )
@@ -38,6 +39,8 @@ type Options struct {
 	Databases []Pair
 	// Scope is ScopeNeeded, ScopeAll or ScopeNone; "" means ScopeNeeded.
 	Scope string
+	// Clock tells when something was read; nil means the machine's.
+	Clock clock.Clock
 	// Log takes what is done on the target, without secrets; nil discards it.
 	Log *slog.Logger
 }
@@ -61,7 +64,10 @@ func New(o Options) *Logins {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Logins{o: o, source: &side{open: o.Source, at: flow.AtSource}, target: &side{open: o.Target, at: flow.AtTarget}, known: map[string][]user{}}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	return &Logins{o: o, source: &side{open: o.Source, at: flow.AtSource, clock: o.Clock}, target: &side{open: o.Target, at: flow.AtTarget, clock: o.Clock}, known: map[string][]user{}}
 }
 
 // Close gives the connections up. Idempotent; what is asked afterwards connects again.
@@ -174,8 +180,9 @@ func (l *Logins) knows(db string) bool {
 	return ok
 }
 
-// MapUsers gives the users of a database that is open on the target their logins, and the database its owner. What it
-// returns are the users behind which no login stands, each with its reason. The database is named as on the source.
+// MapUsers gives the users of a database that is open on the target their logins, and the database its owner. Logins of
+// its users that are on the target get what changed on the source since they were moved: their passwords, roles and
+// permissions. What it returns are the users behind which no login stands, each with its reason. The database is named as on the source.
 func (l *Logins) MapUsers(ctx context.Context, db string) ([]string, error) {
 	l.do.Lock()
 	defer l.do.Unlock()
@@ -202,6 +209,9 @@ func (l *Logins) MapUsers(ctx context.Context, db string) ([]string, error) {
 		}
 		for _, m := range all {
 			steps = append(steps, m.step)
+		}
+		if l.o.Scope != ScopeNone {
+			steps = append(steps, s.latest(open)...)
 		}
 		more, err := l.run(ctx, steps, refused)
 		if err != nil {

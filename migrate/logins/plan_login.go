@@ -63,7 +63,7 @@ func planInitialize(s *sides, name string) plan {
 		p.warn("it is mapped to credential %s, which is not moved: ALTER LOGIN %s ADD CREDENTIAL … on the target", quote(l.credential), quote(l.name))
 	}
 	if l.mustChange {
-		p.warn("its password is to be changed at the next login; CREATE LOGIN … HASHED cannot say so, it goes on without")
+		p.warn("its password is to be changed at the next login, which CREATE LOGIN … HASHED cannot say: it goes on without")
 	}
 	for _, e := range s.src.endpoints {
 		if e.owner == l.id {
@@ -94,7 +94,7 @@ func (s *sides) clash(l *principal, first bool) plan {
 	}
 	if first && !there.hash.equal(l.hash) && !newer(l, there) {
 		when := ""
-		if l.age >= 0 && there.age >= 0 {
+		if !l.set.IsZero() && !there.set.IsZero() {
 			when = ", set there later than on the source"
 		}
 		return halted(fmt.Sprintf("login %s is on the target with the same SID and another password%s", quote(l.name), when),
@@ -105,7 +105,9 @@ func (s *sides) clash(l *principal, first bool) plan {
 
 // newer reports whether the source's password was set after the target's. A login that was made HASHED has its password
 // since then.
-func newer(src, dst *principal) bool { return src.age >= 0 && dst.age >= 0 && src.age < dst.age }
+func newer(src, dst *principal) bool {
+	return !src.set.IsZero() && !dst.set.IsZero() && src.set.After(dst.set)
+}
 
 // planLogin makes the login, or brings one that is there up to the source. first is as clash has it.
 func planLogin(s *sides, name string, first bool) plan {
@@ -122,8 +124,10 @@ func planLogin(s *sides, name string, first bool) plan {
 		p.add(s.denials(l, nil)...)
 		return p
 	}
-	s.bringUp(&p, l, there)
-	p.add(s.denials(l, there)...)
+	s.bringUp(&p, l, there, first)
+	if first {
+		p.add(s.denials(l, there)...)
+	}
 	return p
 }
 
@@ -175,12 +179,15 @@ func (s *sides) defaultDatabase(l *principal) string {
 	return "master"
 }
 
-// bringUp takes over what changed on the source since the login was made.
-func (s *sides) bringUp(p *plan, l, there *principal) {
+// bringUp takes over what changed on the source since the login was made. That it was disabled there is taken over only
+// while it is being moved for the first time: later, this is how somebody stops the traffic for a cutover.
+func (s *sides) bringUp(p *plan, l, there *principal, first bool) {
 	if !there.hash.equal(l.hash) && newer(l, there) {
 		p.add(step{text: fmt.Sprintf("ALTER LOGIN %s WITH PASSWORD = %s HASHED;", quote(there.name), sqlclient.Binary(l.hash.bytes())), what: "ALTER LOGIN " + quote(there.name) + " WITH PASSWORD"})
 	}
 	switch {
+	case l.disabled && !there.disabled && !first:
+		p.warn("it was disabled on the source after it was moved: ALTER LOGIN %s DISABLE if it is not to work on the target either", quote(there.name))
 	case l.disabled && !there.disabled:
 		p.add(step{text: fmt.Sprintf("ALTER LOGIN %s DISABLE;", quote(there.name)), what: "ALTER LOGIN " + quote(there.name) + " DISABLE"})
 	case !l.disabled && there.disabled:

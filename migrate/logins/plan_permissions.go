@@ -160,6 +160,8 @@ func (s *sides) permissions(p *plan, l, there *principal, last bool) {
 		case lacks != "":
 			p.warn("%s%s was left out: %s", who, st.what, lacks)
 		case now == g.state, g.state == "G" && now == "W":
+		case g.name == connectSQL && g.state == "D" && now != "": // as with a login that was disabled later
+			p.warn("%s on the source was not done on the target after the login was moved", st.what)
 		case now == "D":
 			p.warn("%s%s was left out: it is denied on the target", who, st.what)
 		case blocked:

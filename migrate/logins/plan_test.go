@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -323,7 +324,7 @@ func facts(t *testing.T, d *datadriven.TestData) *server {
 }
 
 func addPrincipal(t *testing.T, s *server, kind string, line []string) {
-	p := principal{id: 256 + len(s.principals), name: line[1], kind: kind, database: "master", language: "us_english", policy: true, age: -1}
+	p := principal{id: 256 + len(s.principals), name: line[1], kind: kind, database: "master", language: "us_english", policy: true}
 	if kind == kindSQL {
 		p.hash = hash(t, "A")
 	}
@@ -339,7 +340,8 @@ func addPrincipal(t *testing.T, s *server, kind string, line []string) {
 		case "lang":
 			p.language = v
 		case "age":
-			p.age, _ = strconv.ParseInt(v, 10, 64)
+			age, _ := time.ParseDuration(v + "s")
+			p.set = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(-age)
 		case "credential":
 			p.credential = v
 		case "disabled":

@@ -158,6 +158,30 @@ func (s *sides) unready() plan {
 	return p
 }
 
+// latest brings the logins behind users of databases up to the source; none of it is worth failing for. Logins that are not
+// on the target are left so: somebody may have stopped them.
+func (s *sides) latest(open []accounts) []step {
+	var users []user
+	var pairs []Pair
+	for _, a := range open {
+		pairs = append(pairs, a.pair)
+		for _, u := range a.users {
+			users = append(users, user{u.name, u.sid})
+		}
+	}
+	var out []step
+	for _, l := range needed(s.src, pairs, users) {
+		if there := s.dst.bySID(l.sid); left(l) != "" || there == nil || !s.dst.same(there.name, l.name) {
+			continue
+		}
+		for _, st := range append(planLogin(s, l.name, false).steps, onServer(s, l)...) {
+			st.lenient = true
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
 // orphans are the users of a database behind which no login stands, in words, by name. refused holds why the target did
 // not take a statement.
 func orphans(all []mapping, refused map[string]string) []string {

@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"linkspan/internal/clock"
 	"linkspan/migrate/flow"
 	"linkspan/sqlclient"
 	"linkspan/sqlerr"
@@ -15,8 +17,9 @@ import (
 
 // side is the connection to one server; it is made when it is needed.
 type side struct {
-	open Opener
-	at   flow.Place
+	open  Opener
+	at    flow.Place
+	clock clock.Clock
 
 	mu     sync.Mutex // protects what follows
 	client *sqlclient.Client
@@ -154,7 +157,7 @@ func serverBatch(major int) string {
 	}
 	return "SELECT p.principal_id, p.name, p.sid, p.type, p.is_disabled, p.default_database_name, p.default_language_name, c.name AS credential_name, " +
 		"l.is_policy_checked, l.is_expiration_checked, l.password_hash, CAST(LOGINPROPERTY(l.name, N'IsMustChange') AS int) AS must_change, " +
-		"DATEDIFF(second, CAST(LOGINPROPERTY(l.name, N'PasswordLastSetTime') AS datetime), GETDATE()) AS password_age, " + owner +
+		"CAST(LOGINPROPERTY(l.name, N'PasswordLastSetTime') AS datetime) AS password_set, GETDATE() AS now, " + owner +
 		" FROM sys.server_principals p LEFT JOIN sys.sql_logins l ON l.principal_id = p.principal_id LEFT JOIN sys.credentials c ON c.credential_id = p.credential_id;\n" +
 		"SELECT role_principal_id, member_principal_id FROM sys.server_role_members;\n" +
 		"SELECT class, major_id, grantee_principal_id, permission_name, state FROM sys.server_permissions;\n" +
@@ -172,12 +175,13 @@ func (s *side) read(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := s.clock.Now()
 	if len(r.Sets) != 5 {
 		return nil, s.hindrance(ctx, "read logins on "+c.Server(), fmt.Errorf("%d results where 5 were asked for", len(r.Sets)))
 	}
 	out := &server{name: c.Server(), folds: a.folds}
 	for _, row := range r.Sets[0].Rows {
-		out.principals = append(out.principals, principalOf(row))
+		out.principals = append(out.principals, principalOf(row, now))
 	}
 	for _, row := range r.Sets[1].Rows {
 		out.members = append(out.members, member{number(row[0]), number(row[1])})
@@ -194,11 +198,14 @@ func (s *side) read(ctx context.Context) (*server, error) {
 	return out, nil
 }
 
-func principalOf(row []any) principal {
+// principalOf reads a row that was asked for at now.
+func principalOf(row []any, now time.Time) principal {
 	p := principal{id: number(row[0]), name: text(row[1]), sid: raw(row[2]), kind: strings.TrimSpace(text(row[3])), disabled: truth(row[4]), database: text(row[5]), language: text(row[6]),
-		credential: text(row[7]), policy: truth(row[8]), expiration: truth(row[9]), hash: keep(raw(row[10])), mustChange: number(row[11]) == 1, age: -1, owner: number(row[13]), fixed: truth(row[14])}
-	if row[12] != nil {
-		p.age = int64(number(row[12]))
+		credential: text(row[7]), policy: truth(row[8]), expiration: truth(row[9]), hash: keep(raw(row[10])), mustChange: number(row[11]) == 1, owner: number(row[14]), fixed: truth(row[15])}
+	if set, ok := row[12].(time.Time); ok {
+		if there, ok := row[13].(time.Time); ok { // the clocks and time zones of two servers differ
+			p.set = now.Add(set.Sub(there))
+		}
 	}
 	return p
 }

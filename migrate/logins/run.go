@@ -18,7 +18,7 @@ const rounds = 4
 // for none. The error is a *flow.Halt when somebody has to act, a *flow.Hindrance when it cannot be done now.
 //
 // Every stage after Initialize makes the login when it is not there, and takes over a password that is newer on the
-// source and that it was disabled: weeks may lie between the stages.
+// source: weeks may lie between the stages.
 func (l *Logins) Do(ctx context.Context, name string, stage flow.Stage) (warning string, err error) {
 	if !slices.Contains(flow.Stages, stage) {
 		return "", &flow.Halt{What: fmt.Sprintf("no stage is called %q", stage)}
@@ -85,12 +85,13 @@ func (w *work) early(s *sides, p plan) (plan, error) {
 	if none.halt != nil {
 		return plan{}, none.halt
 	}
-	for _, more := range []plan{planMembership(s, login), planOwnership(s, login), planPermissions(s, login, false)} {
-		for _, st := range w.left(more.steps) {
-			p.add(st)
-		}
-	}
+	p.add(w.left(onServer(s, login))...)
 	return p, nil
+}
+
+// onServer are the steps by which a login that is on the target gets what it has on the server.
+func onServer(s *sides, login *principal) []step {
+	return slices.Concat(planMembership(s, login).steps, planOwnership(s, login).steps, planPermissions(s, login, false).steps)
 }
 
 // checked makes an error of a plan that cannot be carried out.
@@ -110,7 +111,9 @@ func (w *work) later(ctx context.Context, s *sides) (plan, error) {
 	switch w.stage {
 	case flow.EstablishUserMapping:
 		open, err := w.l.target.accounts(ctx, s, login)
-		return planMapping(s, login, open), err
+		p := planMapping(s, login, open)
+		p.warnings = append(p.warnings, planLogin(s, w.name, false).warnings...)
+		return p, err
 	case flow.AssignRoleMembership:
 		return planMembership(s, login), nil
 	case flow.AssignRoleOwnership:
