@@ -37,6 +37,7 @@ func (w *copies) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, 
 		} else if w.begin(name(x)) {
 			w.files.Go(func() {
 				if err := w.file(ctx, s, x); err != nil {
+					w.e.check(err)
 					w.e.o.Log.Error("copy a file", "database", s.Database, "file", x.File, "error", err)
 				}
 				w.ended(name(x))

@@ -124,7 +124,7 @@ func Start(ctx context.Context, l *ledger.Ledger, o Options) (*Engine, error) {
 		e.client, err = l.Client(&river.Config{
 			Queues:  map[string]river.QueueConfig{ledger.LaneQueue: {MaxWorkers: lanes}, ledger.WakeQueue: {MaxWorkers: 8}},
 			Workers: workers, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll,
-			CompletedJobRetentionPeriod: time.Minute, Logger: o.Log,
+			CompletedJobRetentionPeriod: time.Minute, Logger: slog.New(warnings{o.Log.Handler()}),
 		})
 	}
 	if err == nil {
@@ -167,6 +167,32 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return fmt.Errorf("the engine has not stopped yet: %w", context.Cause(ctx))
 	}
 }
+
+// Done is closed when the engine has ended: by Stop, or because another one took the folder over, which its lock prevents
+// unless somebody deletes it.
+func (e *Engine) Done() <-chan struct{} { return e.done }
+
+// check ends the engine when an error says that another one took over.
+func (e *Engine) check(err error) {
+	if errors.Is(err, ledger.ErrFenced) {
+		e.o.Log.Error("another engine took the folder over: this one ends")
+		e.stop.Do(func() { go e.end() })
+	}
+}
+
+// warnings lets what the jobs' machinery says through when it is a warning or worse.
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs implements slog.Handler.
+func (w warnings) WithAttrs(a []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(a)} }
+
+// WithGroup implements slog.Handler.
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
 
 func (e *Engine) end() {
 	defer close(e.done)

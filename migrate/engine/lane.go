@@ -111,6 +111,7 @@ func (ln *lane) each(ctx context.Context, round func(ctx context.Context, s *led
 		case errors.Is(err, errEnded):
 			return nil
 		case err != nil && ctx.Err() == nil:
+			ln.e.check(err)
 			ln.e.o.Log.Error("work on a migration", "database", s.Database, "lane", string(ln.args.Lane), "error", err)
 			rest = ln.e.o.Backoff
 		}

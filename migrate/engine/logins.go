@@ -30,6 +30,7 @@ func (w *logins) run(ctx context.Context) error {
 			return nil
 		}
 		if err != nil && ctx.Err() == nil {
+			w.e.check(err)
 			w.e.o.Log.Error("move logins", "activity", w.args.Activity, "error", err)
 		}
 		w.wait(ctx, min(w.e.o.LoginsEvery, 5*time.Second))

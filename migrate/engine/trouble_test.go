@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -192,6 +193,29 @@ func TestPauseEndsBehindARestart(t *testing.T) {
 	})
 	if w.did("db1")["reopen"] != 1 {
 		t.Errorf("%v", w.did("db1"))
+	}
+}
+
+// TestOvertakenEngineEnds: an engine whose lock was deleted, and which another one took over, stores nothing more and ends.
+func TestOvertakenEngineEnds(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	l, other := openLedger(t, dir), openLedger(t, dir)
+	w := newWorld(t, t.TempDir(), "db1")
+	create(t, l, "move", "db1")
+	first := start(t, l, w.options())
+	if err := os.Remove(filepath.Join(dir, "engine.lock")); err != nil {
+		t.Fatal(err)
+	}
+	start(t, other, w.options())
+	ask(t, l, "move", "db1", flow.Event{Kind: flow.Start})
+	await(t, other, "move", "db1", "ready", ready)
+	ask(t, other, "move", "db1", flow.Event{Kind: flow.CutoverStart, TakeTail: true, Apply: true})
+	await(t, other, "move", "db1", "completed", in(flow.Completed))
+	select {
+	case <-first.Done():
+	case <-time.After(time.Minute):
+		t.Error("it goes on")
 	}
 }
 

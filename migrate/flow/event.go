@@ -65,6 +65,9 @@ const always EventKind = "as soon as it is so"
 // asked tells what users ask.
 var asked = map[EventKind]bool{Start: true, CutoverStart: true, Confirm: true, GiveUp: true, Cancel: true, AcceptNoChecksum: true, Retry: true}
 
+// Asked reports whether users ask it; the others are reported by those who carry effects out.
+func (k EventKind) Asked() bool { return asked[k] }
+
 // Event is one thing that happened. Which fields count depends on Kind.
 type Event struct {
 	Kind EventKind

@@ -69,10 +69,13 @@ func (l *Ledger) Create(ctx context.Context, a Activity, dbs []Planned, who stri
 	})
 }
 
-// Ask steps one migration by what the user asks; e.At is filled in. The error is a *flow.Refusal when it cannot be, and an
-// *Unknown when there is no such activity or database. Either way it is in the audit, and a running engine of any process
-// hears of it. With database "", which is for Retry alone, the activity's failed logins go on.
+// Ask steps one migration by what the user asks (Asked); e.At is filled in. The error is a *flow.Refusal when it cannot be,
+// which the audit tells too, and an *Unknown when there is no such activity or database. A running engine of any process
+// hears of what was taken. With database "", which is for Retry alone, the activity's failed logins go on.
 func (l *Ledger) Ask(ctx context.Context, activity, database string, e flow.Event, who string) error {
+	if !e.Kind.Asked() {
+		return fmt.Errorf("%s is nothing that users ask", e.Kind)
+	}
 	var c *change
 	var refused error
 	err := l.begin(ctx, func(tx *sql.Tx) error {
