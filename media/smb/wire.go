@@ -27,9 +27,9 @@ type wire struct {
 
 // greeting is what a server said until the login.
 type greeting struct {
-	// answered: anything came; old: it was SMB 1; foreign: it was no SMB.
-	answered, old, foreign bool
-	dialect                uint16
+	// old: it answered in SMB 1; foreign: in no SMB.
+	old, foreign bool
+	dialect      uint16
 	// signs: it can sign; guest: it lets us in as a guest or as nobody; encrypts: what follows is encrypted.
 	signs, guest, encrypts bool
 	ciphers                bool
@@ -64,8 +64,11 @@ func (w *wire) Read(p []byte) (int, error) {
 		w.mu.Lock()
 		if err == nil {
 			w.mu.done = w.mu.take(frame)
+			if w.mu.old || w.mu.foreign {
+				err = errForeign // the library would wait for another answer
+			}
 		} else if len(frame) > 0 {
-			w.mu.answered, w.mu.foreign = true, true
+			w.mu.foreign = true
 		}
 		w.mu.Unlock()
 		if err != nil {
@@ -87,7 +90,7 @@ func (w *wire) heard() greeting {
 	return w.mu.greeting
 }
 
-var errTooLong = errors.New("the answer is no SMB message")
+var errForeign = errors.New("the answer is no SMB message")
 
 // readFrame reads one message with its length before it ([MS-SMB2] 2.1). With an error it gives what came.
 func readFrame(r io.Reader) ([]byte, error) {
@@ -97,7 +100,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(head)
 	if n > maxGreeting {
-		return head, errTooLong
+		return head, errForeign
 	}
 	frame := append(head, make([]byte, n)...)
 	got, err := io.ReadFull(r, frame[4:])
@@ -106,7 +109,6 @@ func readFrame(r io.Reader) ([]byte, error) {
 
 // take looks at one answer, its length before it, and reports whether the login is over. It may set the flag that has the session encrypted.
 func (g *greeting) take(frame []byte) bool {
-	g.answered = true
 	b := frame[4:]
 	switch {
 	case len(b) >= 4 && string(b[:4]) == "\xffSMB":
