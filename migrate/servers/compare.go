@@ -10,41 +10,48 @@ import (
 
 // Comparison is both sides of a database, table by table.
 type Comparison struct {
-	Source, Target Side
+	Source Side `json:"source"`
+	Target Side `json:"target"`
 	// Tables are those of both sides, by name.
-	Tables []TablePair
+	Tables []TablePair `json:"tables"`
 	// Incomplete says in a sentence why the contents could not be compared; "" when they were. Tables are then the
 	// target's alone.
-	Incomplete string
+	Incomplete string `json:"incomplete,omitempty"`
 }
 
 // Side is one side of a comparison.
 type Side struct {
-	Server, Database string
+	Server   string `json:"server"`
+	Database string `json:"database"`
 	// State is ONLINE, or STANDBY for a closed source that was made readable.
-	State string
+	State string `json:"state"`
 	// LSN is, of a source, the end of the tail-log backup that closed it; of a target the LSN to which it was recovered. In
 	// decimal as RESTORE HEADERONLY shows it; "" where the server does not tell.
-	LSN string
-	// Pages is the digest over the database's pages, with the LSN at which it holds, of an embedded instance; else "".
-	Pages, PagesLSN string
+	LSN string `json:"lsn,omitempty"`
+	// Pages is the digest over the database's pages before the tables were read, with the LSN at which it holds, of an
+	// embedded instance; else "".
+	Pages    string `json:"pages,omitempty"`
+	PagesLSN string `json:"pagesLSN,omitempty"`
+	// WentOn: its log grew while it was compared. What applications wrote may be the difference.
+	WentOn bool `json:"wentOn,omitempty"`
 }
 
 // TablePair is one table.
 type TablePair struct {
 	// Name is schema.table.
-	Name           string
-	Source, Target Content
+	Name   string  `json:"name"`
+	Source Content `json:"source"`
+	Target Content `json:"target"`
 	// Columns says how the columns differ; "" when they are the same.
-	Columns string
+	Columns string `json:"columns,omitempty"`
 }
 
 // Content is what one side has of a table.
 type Content struct {
-	Present bool
-	Rows    int64
+	Present bool  `json:"present"`
+	Rows    int64 `json:"rows"`
 	// Digest is the content digest of the package comment.
-	Digest string
+	Digest string `json:"digest,omitempty"`
 }
 
 // Equal tells whether both sides have the same rows.
@@ -71,7 +78,11 @@ func (c Comparison) String() string {
 	}
 	bad := c.different()
 	if len(bad) == 0 {
-		return fmt.Sprintf("%d tables with %d rows are the same on both sides", len(c.Tables), rows)
+		same := fmt.Sprintf("%d tables with %d rows are the same on both sides", len(c.Tables), rows)
+		if c.Source.Pages != "" && c.Source.Pages == c.Target.Pages && c.Source.PagesLSN == c.Target.PagesLSN {
+			same += ", and so is every page at LSN " + c.Source.PagesLSN
+		}
+		return same
 	}
 	var parts []string
 	for _, p := range bad[:min(shown, len(bad))] {
@@ -79,6 +90,14 @@ func (c Comparison) String() string {
 	}
 	if more := len(bad) - shown; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	for _, x := range []struct {
+		name string
+		side Side
+	}{{"source", c.Source}, {"target", c.Target}} {
+		if x.side.WentOn {
+			parts = append(parts, "the log of the "+x.name+" went on meanwhile: applications may have written there")
+		}
 	}
 	return fmt.Sprintf("%d of %d tables differ: %s", len(bad), len(c.Tables), strings.Join(parts, "; "))
 }
@@ -126,8 +145,18 @@ func Compare(ctx context.Context, src *Server, srcDB string, dst *Server, dstDB 
 	if err := j.list(ctx); err != nil {
 		return c, err
 	}
-	c.Tables, err = j.read(ctx)
-	return c, err
+	if c.Tables, err = j.read(ctx); err != nil {
+		return c, err
+	}
+	if from != nil {
+		if c.Source.WentOn, err = from.wentOn(ctx); err != nil {
+			return c, src.trouble(ctx, "compare "+srcDB, err)
+		}
+	}
+	if c.Target.WentOn, err = to.wentOn(ctx); err != nil {
+		return c, dst.trouble(ctx, "compare "+dstDB, err)
+	}
+	return c, nil
 }
 
 // join is a comparison on its way; from is nil when the source cannot be read.

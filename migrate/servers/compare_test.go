@@ -1,10 +1,14 @@
 package servers
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"linkspan/migrate/flow"
+	"linkspan/sqlclient"
 )
 
 // moved makes a database with every type, moves it by its backups, and leaves the source closed by our tail.
@@ -41,7 +45,7 @@ func TestBothSidesAreCompared(t *testing.T) {
 	src, dst, folder := pair(t)
 	moved(t, src, dst, folder)
 	c := compare(t, src, dst)
-	if !c.Equal() || c.String() != "4 tables with 9 rows are the same on both sides" {
+	if !c.Equal() || c.String() != "4 tables with 9 rows are the same on both sides, and so is every page at LSN "+c.Source.LSN {
 		t.Errorf("after a move: %s\n%+v", c, c)
 	}
 	if c.Source.LSN == "" || c.Source.LSN != c.Target.LSN || c.Source.State != "STANDBY" || c.Target.State != "ONLINE" || c.Source.Pages == "" {
@@ -129,5 +133,34 @@ func TestCanonicalForm(t *testing.T) {
 	// The form is part of reports that are kept: it MUST NOT change.
 	if got := a.String(); got != "f4ee60dd15c8f480b736b86c555a08d1" {
 		t.Errorf("the digest of 1, 2, 2 is %s", got)
+	}
+}
+
+// busy is a target that an application writes to while it is read.
+type busy struct {
+	speaker
+	write func()
+}
+
+func (b busy) Each(ctx context.Context, text string, row func([]any) error, args ...any) error {
+	if strings.Contains(text, "FROM [dbo].[orders]") {
+		b.write()
+	}
+	return b.speaker.Each(ctx, text, row, args...)
+}
+
+// A target that has writers already differs, and it is said why that may be.
+func TestTargetThatHasWritersAlready(t *testing.T) {
+	t.Parallel()
+	src, dst, folder := pair(t)
+	moved(t, src, dst, folder)
+	reading := open(t, Options{Target: dst.o.Target, At: flow.AtTarget})
+	reading.dial = func(ctx context.Context, target sqlclient.Target) (speaker, error) {
+		c, err := dial(ctx, target)
+		return busy{c, func() { must(t, dst, "INSERT INTO db2.dbo.orders(what) VALUES (N'new')") }}, err
+	}
+	c := compare(t, src, reading)
+	if c.Equal() || c.Source.WentOn || !c.Target.WentOn || !strings.Contains(c.String(), "has 3 rows on the source and 4 on the target; the log of the target went on meanwhile") {
+		t.Errorf("it says %s", c)
 	}
 }

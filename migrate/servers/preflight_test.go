@@ -217,6 +217,11 @@ func TestPreflightOfRealServers(t *testing.T) {
 	if got, err := plain.Preflight(t.Context(), []string{"db1"}, Source); err != nil || len(got) == 0 || got[0].ID != "not-sysadmin" || !strings.Contains(got[0].Text, "login plain") {
 		t.Errorf("a login that is not sysadmin: %+v, %v", got, err)
 	}
+	_, err = plain.TakeTail(t.Context(), Tail{Database: "db1", Activity: "a", Number: 1, File: filepath.Join(folder, "t.trn")})
+	hindrance(t, err, "make the login a member of the server role sysadmin")
+	if got := state(t, src, "db1"); got != "ONLINE MULTI_USER" {
+		t.Errorf("after a tail that was not permitted it is %s", got)
+	}
 	for want, change := range map[string]func(*sqlclient.Target){
 		"login-refused!":           func(x *sqlclient.Target) { x.Password = "wrong-1" },
 		"certificate-not-trusted!": func(x *sqlclient.Target) { x.CA = nil },

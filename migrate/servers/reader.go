@@ -15,6 +15,13 @@ type reader struct {
 	database string
 	client   speaker
 	turn     chan struct{} // as many as may read at once
+	began    string        // the end of its log, "" when the server does not tell
+}
+
+// wentOn tells whether the log grew since the reader was made.
+func (r *reader) wentOn(ctx context.Context) (bool, error) {
+	now, err := r.server.logEnd(ctx, r.database)
+	return now != r.began, err
 }
 
 func (r *reader) close() {
@@ -66,6 +73,10 @@ func (s *Server) reader(ctx context.Context, database string, side *Side, source
 	if err := s.pages(ctx, database, side); err != nil {
 		return nil, "", err
 	}
+	began, err := s.logEnd(ctx, database)
+	if err != nil {
+		return nil, "", err
+	}
 	t := s.o.Target
 	t.Database = database
 	c, err := s.dial(ctx, t)
@@ -76,7 +87,7 @@ func (s *Server) reader(ctx context.Context, database string, side *Side, source
 	if d.access != multiUser {
 		at = 1 // the single user is this one connection
 	}
-	return &reader{server: s, database: database, client: c, turn: make(chan struct{}, at)}, "", nil
+	return &reader{server: s, database: database, client: c, turn: make(chan struct{}, at), began: began}, "", nil
 }
 
 // closedAt is where the log ends that was backed up when the database was closed; "" while it is open.
@@ -159,4 +170,13 @@ func (s *Server) pages(ctx context.Context, database string, side *Side) error {
 		side.PagesLSN, side.Pages = found[0].text("lsn"), strings.ToLower(sqlclient.Binary(found[0].bytes("digest")))
 	}
 	return err
+}
+
+// logEnd is where the log ends; "" before SQL Server 2016 SP2, which does not tell.
+func (s *Server) logEnd(ctx context.Context, database string) (string, error) {
+	found, err := s.optional(ctx, "SELECT log_end_lsn AS at FROM sys.dm_db_log_stats(DB_ID(@p1))", database)
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0].text("at"), nil
 }

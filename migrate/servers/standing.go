@@ -77,7 +77,7 @@ func (s *Server) standing(ctx context.Context, database string) (*standing, erro
 		b := set{id: r.number("backup_set_id"), name: r.text("name"), kind: r.text("type"), closing: r.yes("is_force_offline"), lastLSN: r.text("last_lsn"),
 			finished: r.time("backup_finish_date"), file: r.text("physical_device_name")}
 		b.closing = b.closing || strings.HasPrefix(b.name, tailPrefix) // ours always are
-		if id := r.text("backup_set_uuid"); id != "" { // a copy of old history may lack it
+		if id := r.text("backup_set_uuid"); id != "" {                 // a copy of old history may lack it
 			if b.uuid, err = setID(id); err != nil {
 				return nil, err
 			}

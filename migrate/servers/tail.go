@@ -167,7 +167,7 @@ func (s *Server) header(ctx context.Context, file string) ([]row, error) {
 		return []row{{}}, nil
 	case err == nil:
 		return found, nil
-	case sqlerr.Number(err) == 0:
+	case !aboutMedia(sqlerr.Number(err)):
 		return nil, err
 	case tried(err, map[int32]bool{3201: true}):
 		if osError(err) == osNotFound {
@@ -177,6 +177,11 @@ func (s *Server) header(ctx context.Context, file string) ([]row, error) {
 	default:
 		return []row{{}}, nil // something is there
 	}
+}
+
+// aboutMedia tells whether an error of RESTORE HEADERONLY is about the file (3110: about who asks).
+func aboutMedia(number int32) bool {
+	return number >= 3000 && number < 4000 && number != 3110 && number != 3204
 }
 
 // freeFile gives a name under which there is no file yet. It also shows that the place can be reached, while the database
