@@ -2,6 +2,7 @@ package logreplay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -79,10 +80,13 @@ func (j *job) headers(ctx context.Context, src media.Source, f *scanned) error {
 		f.Problem = "it is empty"
 		return nil
 	}
-	c, err := bak.OpenContent(file, file.Size(), bak.Options{})
-	var m *bak.Media
-	if err == nil {
-		m, err = bak.ReadMedia(c, bak.Options{})
+	m, err := bak.ReadEnds(file, file.Size(), bak.Options{})
+	if errors.Is(err, bak.ErrEnds) { // it has to be walked through
+		m = nil
+		var c *bak.Content
+		if c, err = bak.OpenContent(file, file.Size(), bak.Options{}); err == nil {
+			m, err = bak.ReadMedia(c, bak.Options{})
+		}
 	}
 	if err != nil {
 		if bak.AsFault(err) == nil {
