@@ -155,10 +155,14 @@ func (s *Samba) Kill() {
 	s.run = nil
 }
 
-// Change changes the user's account as smbpasswd's option says: -d disables it, -e enables it.
-func (s *Samba) Change(t SambaTB, option string) {
+// Administer runs one of Samba's programs on the server's configuration: smbpasswd, pdbedit, net.
+func (s *Samba) Administer(t SambaTB, program string, args ...string) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "smbpasswd", "-c", s.conf, option, s.User).CombinedOutput(); err != nil {
-		t.Fatalf("change a Samba user: %v: %s", err, out)
+	with := "-s"
+	if program == "smbpasswd" {
+		with = "-c"
+	}
+	if out, err := exec.CommandContext(t.Context(), program, append([]string{with, s.conf}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v: %s", program, strings.Join(args, " "), err, out)
 	}
 }

@@ -45,6 +45,8 @@ const (
 	BadName
 	// Busy: a writer holds the file and shares it with nobody (system error 32).
 	Busy
+	// Elsewhere: the share or folder is a link of a DFS namespace, which is not followed.
+	Elsewhere
 	// Lost: the connection broke, or the server did not answer in time. Connect again.
 	Lost
 	// Other is what fits none of these.
@@ -109,6 +111,8 @@ func (e *Error) Cause() string {
 		return fmt.Sprintf("%s is not a name that a share can have (system error 123)", e.Where)
 	case Busy:
 		return fmt.Sprintf("%s is in use (system error 32: a sharing violation)", e.Where)
+	case Elsewhere:
+		return fmt.Sprintf("%s is a link of a DFS namespace to another server", e.Where)
 	case Lost:
 		return fmt.Sprintf("the connection to %s broke", e.Where)
 	default:
@@ -150,6 +154,8 @@ func (e *Error) Fix() string {
 		return `leave < > : " | ? * and names of devices out of it`
 	case Busy:
 		return "wait until the program that writes it has closed it"
+	case Elsewhere:
+		return "give the path on the file server that it leads to, as the DFS tab of the folder's properties shows it"
 	case Lost:
 		return "connect again; if that goes on, look at the network and the server"
 	default:
@@ -180,6 +186,9 @@ func (e *Error) logonFix() string {
 		account, _, _ := strings.Cut(e.Host, ".")
 		return fmt.Sprintf(`on an Azure file share the user is AZURE\%s and the password one of the storage account's keys`, account)
 	}
+	if fix := accountFixes[status(e.Err)]; fix != "" {
+		return fix
+	}
 	fix := `check name and password; write DOMAIN\name or name@domain for a domain's user, SERVER\name for one of the server's own`
 	if net.ParseIP(e.Host) == nil {
 		fix += "; when this is the file server itself, Windows' loopback check refuses logins under its full name: use its IP address or disable the check"
@@ -199,9 +208,19 @@ var logons = map[uint32]string{
 	0xC0000413: "an authentication firewall of the domain refuses the user", 0xC0000192: "the server's logon service does not run",
 }
 
+// accountFixes are the next steps where name and password may well be right.
+var accountFixes = map[uint32]string{
+	0xC0000234: "have an administrator unlock the account, and correct the password here first: every wrong one counts",
+	0xC0000072: "have an administrator enable the account", 0xC0000193: "have an administrator prolong the account",
+	0xC0000071: "set another password for the account, and give it here", 0xC0000224: "log in as the user once and change the password, and give the new one here",
+	0xC000015B: "give the user the right 'Access this computer from the network' on the file server",
+	0xC000006F: "have an administrator widen the account's logon hours", 0xC0000070: "have an administrator let the account log in from this machine",
+	0xC000005E: "check that the file server reaches a domain controller", 0xC0000413: "allow the user to authenticate to the file server in the trusting domain",
+}
+
 // statuses are those of requests after the login.
 var statuses = map[uint32]Kind{
-	0xC00000CC: NoShare, 0xC0000043: Busy, 0xC0000054: Busy, 0xC0000056: NoFile, 0xC000000F: NoFile, 0xC0000033: BadName, 0xC000003B: BadName,
+	0xC00000CC: NoShare, 0xC0000257: Elsewhere, 0xC000026D: Elsewhere, 0xC0000043: Busy, 0xC0000054: Busy, 0xC0000056: NoFile, 0xC000000F: NoFile, 0xC0000033: BadName, 0xC000003B: BadName,
 	0xC0000039: BadName, 0xC0000103: NoFolder, 0xC00000BA: NoFile, 0xC00000CA: Denied, 0xC0000061: Denied,
 	0xC00000C9: Lost, 0xC0000203: Lost, 0xC000035C: Lost, 0xC0000128: Lost, 0xC0000466: Lost, 0xC000020C: Lost, 0xC000020D: Lost,
 }
@@ -278,6 +297,15 @@ func broken(err error) bool {
 	return errors.As(err, &t) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, smb2.ErrRequestNotAccepted)
 }
 
+// refusal is a login's in our words.
+type refusal struct {
+	what string
+	err  error
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s, status %#x", r.what, status(r.err)) }
+func (r *refusal) Unwrap() error { return r.err }
+
 // plain is an error without what the library puts around it.
 func plain(err error) error {
 	var p *fs.PathError
@@ -285,7 +313,7 @@ func plain(err error) error {
 		err = p.Err
 	}
 	if s := logons[status(err)]; s != "" {
-		return fmt.Errorf("%s, status %#x", s, status(err))
+		return &refusal{s, err}
 	}
 	if code := status(err); code != 0 {
 		return fmt.Errorf("%w, status %#x", err, code)

@@ -77,13 +77,28 @@ func TestGuest(t *testing.T) {
 
 func TestAccount(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ arg, word string }{"disabled": {"-d", "disabled"}} {
+	for name, c := range map[string]struct {
+		spoil func(s *mediatest.Samba)
+		word  string
+		fix   string
+	}{
+		"disabled": {func(s *mediatest.Samba) { s.Administer(t, "smbpasswd", "-d", s.User) }, "disabled", "enable"},
+		"locked": {func(s *mediatest.Samba) {
+			s.Administer(t, "pdbedit", "-P", "bad lockout attempt", "-C", "2")
+			for range 3 {
+				o := options(s)
+				o.Password = "wrong-one"
+				_, _ = smb.Open(t.Context(), o)
+			}
+		}, "locked out", "unlock"},
+		"to be changed": {func(s *mediatest.Samba) { s.Administer(t, "net", "sam", "set", "pwdmustchangenow", s.User, "yes") }, "must be changed", "change the password"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := mediatest.StartSamba(t, mediatest.SambaOptions{})
-			s.Change(t, c.arg)
+			c.spoil(s)
 			_, err := smb.Open(t.Context(), options(s))
-			is(t, err, smb.Logon, c.word)
+			is(t, err, smb.Logon, c.word, c.fix)
 		})
 	}
 }

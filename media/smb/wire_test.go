@@ -2,8 +2,39 @@ package smb
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
 	"testing"
+
+	"github.com/cloudsoda/go-smb2"
+
+	"linkspan/media"
 )
+
+// What servers answer to requests is told apart by its status, as a file or as a folder.
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[uint32]struct {
+		file, folder Kind
+		is           error
+	}{
+		0xC0000043: {Busy, Busy, media.ErrBusy}, 0xC0000054: {Busy, Busy, media.ErrBusy}, 0xC0000056: {NoFile, NoFolder, fs.ErrNotExist},
+		0xC00000CC: {NoShare, NoShare, nil}, 0xC0000103: {NoFolder, NoFolder, fs.ErrNotExist}, 0xC0000203: {Lost, Lost, nil}, 0xC00000C9: {Lost, Lost, nil},
+		0xC0000257: {Elsewhere, Elsewhere, nil}, 0xC0000001: {Other, Other, nil}, 0xC0000033: {BadName, BadName, nil},
+	} {
+		met := &fs.PathError{Op: "open", Path: "x", Err: &smb2.ResponseError{Code: status}}
+		for folder, kind := range map[bool]Kind{false: want.file, true: want.folder} {
+			got := after(met, folder)
+			s := &Source{o: Options{Address: "server:445", Share: "backups", User: "u", Password: "Secret"}}
+			err := s.failure(got, s.shown("x"), met)
+			if got != kind || want.is != nil && !errors.Is(err, want.is) || !strings.Contains(err.Error(), fmt.Sprintf("%#x", status)) || err.Fix() == "" || !strings.Contains(err.Error(), `\\server\backups`) {
+				t.Errorf("status %#x: kind %d, want %d: %v", status, got, kind, err)
+			}
+		}
+	}
+}
 
 // Whatever a server says before the login, it is looked at without harm, and no more than one flag of it is changed.
 func FuzzGreeting(f *testing.F) {
