@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"linkspan/internal/clock"
 	"linkspan/migrate/flow"
@@ -50,11 +51,19 @@ type Logins struct {
 	o      Options
 	source *side
 	target *side
-	do     sync.Mutex // one stage at a time: two would make the same server role
+	// reading lets one of many callers of Missing read for all. It is taken BEFORE mu.
+	reading sync.Mutex
+	do      sync.Mutex // one stage at a time: two would make the same server role
 
-	mu    sync.Mutex // protects known
+	mu    sync.Mutex // protects what follows
 	known map[string][]user
+	// last is what Missing read last, at a time: hundreds of databases are asked about one after the other.
+	last   *sides
+	lastAt time.Time
 }
+
+// fresh is how long Missing believes what it read of the servers. What is done on the target ends it.
+const fresh = 3 * time.Second
 
 // New makes one; it connects when something is asked of it.
 func New(o Options) *Logins {
@@ -140,7 +149,7 @@ func (l *Logins) Missing(ctx context.Context, db string) ([]string, error) {
 	if l.o.Scope == ScopeNone {
 		return nil, nil
 	}
-	s, err := l.sides(ctx)
+	s, err := l.recent(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +231,33 @@ func (l *Logins) MapUsers(ctx context.Context, db string) ([]string, error) {
 		}
 	}
 	return orphans(all, refused), nil
+}
+
+// recent is sides, not older than fresh. Nobody changes what it gives.
+func (l *Logins) recent(ctx context.Context) (*sides, error) {
+	l.reading.Lock() // one reads, the others take what it read
+	defer l.reading.Unlock()
+	l.mu.Lock()
+	s, at := l.last, l.lastAt
+	l.mu.Unlock()
+	if now := l.o.Clock.Now(); s != nil && now.Sub(at) < fresh {
+		return s, nil
+	}
+	s, err := l.sides(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.last, l.lastAt = s, l.o.Clock.Now()
+	l.mu.Unlock()
+	return s, nil
+}
+
+// outdated ends what recent remembers.
+func (l *Logins) outdated() {
+	l.mu.Lock()
+	l.last = nil
+	l.mu.Unlock()
 }
 
 // sides reads both servers.

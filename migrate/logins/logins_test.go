@@ -331,7 +331,7 @@ func TestOnTheWay(t *testing.T) {
 		t.Errorf("roles come late: %s", got)
 	}
 	src.run("CREATE LOGIN late WITH PASSWORD = 'Late-secret-1'", "USE sales; CREATE USER late FOR LOGIN late", "ALTER LOGIN app DISABLE", "DENY CONNECT SQL TO app")
-	if missing, err := m.Missing(t.Context(), "sales"); err != nil || !slices.Equal(missing, []string{"late"}) {
+	if missing, err := newMove(t, src, dst, "", pairs...).Missing(t.Context(), "sales"); err != nil || !slices.Equal(missing, []string{"late"}) {
 		t.Errorf("missing: %q %v", missing, err)
 	}
 	m.must(flow.EstablishServerPermissions)

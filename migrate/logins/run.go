@@ -235,6 +235,7 @@ func (l *Logins) exec(ctx context.Context, batch string) error {
 	} else {
 		batch = "USE [master]; " + batch
 	}
+	defer l.outdated()
 	_, err := l.target.query(ctx, batch)
 	return err
 }
