@@ -43,6 +43,9 @@ type Options struct {
 	// Backoff is the first wait after an error, which doubles to MaxBackoff; 1 s and 1 min when 0. Nothing is ever given up
 	// because it took long.
 	Backoff, MaxBackoff time.Duration
+	// SweepEvery is how often it is looked whether everything that is to be done has somebody who does it; 30 s when 0. This
+	// finds jobs that were lost, which nothing is known to do.
+	SweepEvery time.Duration
 }
 
 func (o Options) defaults() (Options, error) {
@@ -59,7 +62,8 @@ func (o Options) defaults() (Options, error) {
 	o.LoginsEvery = cmp.Or(o.LoginsEvery, 15*time.Second)
 	o.Blocks, o.PerFile, o.Scans = cmp.Or(o.Blocks, 8), cmp.Or(o.PerFile, 4), cmp.Or(o.Scans, 16)
 	o.Backoff, o.MaxBackoff = cmp.Or(o.Backoff, time.Second), cmp.Or(o.MaxBackoff, time.Minute)
-	if min(o.ScanEvery, o.FollowEvery, o.LoginsEvery, o.Backoff, o.MaxBackoff) < 0 || min(o.Blocks, o.PerFile, o.Scans) < 0 {
+	o.SweepEvery = cmp.Or(o.SweepEvery, 30*time.Second)
+	if min(o.SweepEvery, o.ScanEvery, o.FollowEvery, o.LoginsEvery, o.Backoff, o.MaxBackoff) < 0 || min(o.Blocks, o.PerFile, o.Scans) < 0 {
 		return o, errors.New("engine: an option is negative")
 	}
 	return o, nil
@@ -131,6 +135,9 @@ func Start(ctx context.Context, l *ledger.Ledger, o Options) (*Engine, error) {
 		l.Observe(e.changed)
 		err = e.client.Start(life)
 	}
+	if err == nil {
+		e.group.Go(e.sweep)
+	}
 	if err != nil {
 		l.Observe(nil)
 		e.group.Stop()
@@ -165,6 +172,27 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return e.err
 	case <-ctx.Done():
 		return fmt.Errorf("the engine has not stopped yet: %w", context.Cause(ctx))
+	}
+}
+
+// sweep has lanes worked on again that twice in a row had something to do and nobody who did it.
+func (e *Engine) sweep(ctx context.Context) {
+	missed := map[ledger.LaneArgs]bool{}
+	for {
+		c, stop := e.o.Clock.After(e.o.SweepEvery)
+		select {
+		case <-c:
+		case <-ctx.Done():
+			stop()
+			return
+		}
+		lost, err := e.lease.Sweep(ctx, func(a ledger.LaneArgs) bool { return e.jobs.held(a) }, missed)
+		if err != nil && ctx.Err() == nil {
+			e.check(err)
+			e.o.Log.Error("look for lost jobs", "error", err)
+			continue
+		}
+		missed = lost
 	}
 }
 

@@ -46,6 +46,13 @@ func (r *registry) leave(a ledger.LaneArgs) {
 	delete(r.lanes, a)
 }
 
+// held reports whether somebody works on a lane.
+func (r *registry) held(a ledger.LaneArgs) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lanes[a] != nil
+}
+
 // wake has a lane look again.
 func (r *registry) wake(a ledger.LaneArgs) {
 	r.mu.Lock()

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -217,6 +218,29 @@ func TestOvertakenEngineEnds(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("it goes on")
 	}
+}
+
+// TestLostJobsAreFound: whatever becomes of the jobs, a migration that has something to do goes on.
+func TestLostJobsAreFound(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	l := openLedger(t, dir)
+	w := newWorld(t, t.TempDir(), "db1")
+	start(t, l, w.options())
+	create(t, l, "move", "db1")
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, ledger.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it is thrown away
+	if _, err := db.Exec("CREATE TRIGGER lose AFTER INSERT ON river_job BEGIN UPDATE river_job SET state = 'running' WHERE id = new.id; END"); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, l, "move", "db1", flow.Event{Kind: flow.Start})
+	if _, err := db.Exec("DROP TRIGGER lose"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, l, "move", "db1", "ready", ready)
 }
 
 // TestManyAtOnce: twenty activities with three databases each end, each result once.

@@ -242,5 +242,5 @@ func (w *world) did(db string) map[string]int {
 // options are quick ones.
 func (w *world) options() engine.Options {
 	return engine.Options{Open: func(context.Context, ledger.Activity) (engine.Works, error) { return w, nil }, ScanEvery: 20 * time.Millisecond,
-		FollowEvery: 20 * time.Millisecond, LoginsEvery: 50 * time.Millisecond, Backoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond}
+		FollowEvery: 20 * time.Millisecond, LoginsEvery: 50 * time.Millisecond, Backoff: 10 * time.Millisecond, MaxBackoff: 100 * time.Millisecond, SweepEvery: time.Second}
 }

@@ -72,31 +72,13 @@ func (s *Lease) start(ctx context.Context) func(*sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM river_job WHERE kind IN (?, ?) AND finalized_at IS NULL", LaneArgs{}.Kind(), WakeArgs{}.Kind()); err != nil {
 			return err
 		}
-		ids, err := s.l.live(ctx, tx)
+		all, err := s.due(ctx, tx)
 		if err != nil {
 			return err
 		}
 		var jobs []river.InsertManyParams
-		activities := map[int64]bool{}
-		for _, id := range ids {
-			r, err := s.l.load(ctx, tx, id)
-			if err != nil {
-				return err
-			}
-			for _, lane := range Lanes(r.m, r.done) {
-				jobs = append(jobs, river.InsertManyParams{Args: LaneArgs{r.activity, id, lane}})
-			}
-			activities[r.activity] = true
-		}
-		all, err := s.l.loginActivities(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, id := range all {
-			activities[id] = true
-		}
-		for id := range activities {
-			jobs = append(jobs, river.InsertManyParams{Args: LaneArgs{id, 0, Logins}})
+		for _, a := range all {
+			jobs = append(jobs, river.InsertManyParams{Args: a})
 		}
 		if len(jobs) == 0 {
 			return nil
@@ -104,6 +86,85 @@ func (s *Lease) start(ctx context.Context) func(*sql.Tx) error {
 		_, err = s.l.client.InsertManyTx(ctx, tx, jobs)
 		return err
 	}
+}
+
+// due lists the lanes in which there is something to do, or may be.
+func (s *Lease) due(ctx context.Context, tx *sql.Tx) ([]LaneArgs, error) {
+	ids, err := s.l.live(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	var out []LaneArgs
+	activities := map[int64]bool{}
+	for _, id := range ids {
+		r, err := s.l.load(ctx, tx, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, lane := range Lanes(r.m, r.done) {
+			out = append(out, LaneArgs{r.activity, id, lane})
+		}
+		activities[r.activity] = true
+	}
+	logins, err := s.l.loginActivities(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range logins {
+		activities[id] = true
+	}
+	for id := range activities {
+		if live, err := s.l.loginsLive(ctx, tx, id); err != nil {
+			return nil, err
+		} else if live {
+			out = append(out, LaneArgs{id, 0, Logins})
+		}
+	}
+	return out, nil
+}
+
+// Sweep looks for lanes that have something to do and that nobody holds. Those that were among before already get a new job in
+// place of the one they may have; the others are returned.
+func (s *Lease) Sweep(ctx context.Context, held func(LaneArgs) bool, before map[LaneArgs]bool) (map[LaneArgs]bool, error) {
+	missed := map[LaneArgs]bool{}
+	err := s.l.read(ctx, func(tx *sql.Tx) error {
+		if err := s.fenced(ctx, tx); err != nil {
+			return err
+		}
+		all, err := s.due(ctx, tx)
+		for _, a := range all {
+			if !held(a) {
+				missed[a] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for a := range missed {
+		if !before[a] {
+			continue
+		}
+		delete(missed, a)
+		s.l.log.Warn("a job was lost", "activity", a.Activity, "migration", a.Migration, "lane", string(a.Lane))
+		err := s.l.begin(ctx, func(tx *sql.Tx) error {
+			if err := s.fenced(ctx, tx); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, `DELETE FROM river_job WHERE kind = ? AND finalized_at IS NULL AND args ->> 'activity' = ?
+				AND args ->> 'migration' = ? AND args ->> 'lane' = ?`, a.Kind(), a.Activity, a.Migration, string(a.Lane))
+			if err != nil {
+				return err
+			}
+			_, err = s.l.client.InsertTx(ctx, tx, a, nil)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return missed, nil
 }
 
 // Release gives the right up. Idempotent.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -74,7 +75,7 @@ func (l *Ledger) upgrade(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d; PRAGMA application_id = %d", version, magic)); err != nil {
 			return err
 		}
-		jobs, err := rivermigrate.New(driver(l.db), &rivermigrate.Config{Logger: l.log})
+		jobs, err := rivermigrate.New(driver(l.db), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return err
 		}
