@@ -24,7 +24,7 @@ const (
 	unfinished
 	// held: its writer shares it with nobody.
 	held
-	// closed: we may not read it.
+	// barred: we may not read it, or cannot.
 	barred
 	// useless: no backup that can be read, to the end of its days.
 	useless
@@ -173,14 +173,14 @@ func (a *ahead) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// judged says what an error of opening or reading means for one file; ok is false when it is about the place.
-func judged(err error) (d described, ok bool) {
+// judged says what an error of opening or reading means for one file of a place that goes on.
+func judged(err error) described {
 	switch {
 	case errors.Is(err, media.ErrBusy):
-		return described{verdict: held, problem: err.Error()}, true
+		return described{verdict: held, problem: err.Error()}
 	case errors.Is(err, fs.ErrPermission):
-		return described{verdict: barred, problem: "it may not be read: " + err.Error()}, true
+		return described{verdict: barred, problem: "it may not be read: " + err.Error()}
 	default:
-		return described{}, false
+		return described{verdict: barred, problem: "it cannot be read: " + err.Error()}
 	}
 }

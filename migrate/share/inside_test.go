@@ -212,9 +212,13 @@ func TestMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	s, f, c := newFake()
 	f.set("full.bak", small(t, 1), noon)
-	f.errs["full.bak"] = fs.ErrPermission
+	f.set("other.bak", small(t, 2), noon)
+	f.errs["full.bak"], f.errs["other.bak"] = fs.ErrPermission, errors.New("the disk has a bad sector")
 	one(t, s, "full.bak")
 	c.Set(c.Now().Add(5 * time.Second))
+	if x := one(t, s, "other.bak"); !strings.Contains(x.Problem, "bad sector") {
+		t.Errorf("one file that cannot be read: %+v", x)
+	}
 	barred := one(t, s, "full.bak")
 	if barred.Growing || !strings.Contains(barred.Problem, "may not be read") {
 		t.Errorf("%+v", barred)
