@@ -23,6 +23,9 @@ const folderScheme = "file://"
 // open makes the source of a specification; nothing is asked of it yet.
 func (m *Manager) open(s armtypes.ReplaySpec) (media.Source, error) {
 	if path, ok := strings.CutPrefix(s.Container, folderScheme); ok {
+		if len(path) > 2 && path[0] == '/' && path[2] == ':' {
+			path = path[1:] // file:///C:/…
+		}
 		if s.Signature != "" {
 			return nil, invalid("A folder needs no storageContainerSasToken.")
 		}

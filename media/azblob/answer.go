@@ -94,7 +94,10 @@ func (o Options) detail(r *http.Response) string {
 	if text == "" {
 		text, _, _ = strings.Cut(d.Message, "\n")
 	}
-	if i := strings.Index(text, "string to sign"); i >= 0 {
+	if strings.Contains(text, "MAC signature") {
+		text = "the signature does not fit the request" // theirs quotes it
+	}
+	if i := strings.Index(strings.ToLower(text), "string to sign"); i >= 0 {
 		text = text[:i] // it goes on with what was signed
 	}
 	text = strings.NewReplacer(o.redacted()...).Replace(strings.TrimSpace(text))

@@ -2,7 +2,11 @@ package depot
 
 import (
 	"errors"
+	"strings"
 	"testing"
+
+	"linkspan/media/azblob"
+	"linkspan/migrate/flow"
 )
 
 func TestTile(t *testing.T) {
@@ -49,6 +53,32 @@ func TestTile(t *testing.T) {
 				next += x.length
 			}
 		}
+	}
+}
+
+// A blob takes so many blocks and no more; the next is refused with what to do.
+func TestTooManyBlocks(t *testing.T) {
+	t.Parallel()
+	d, err := New(Options{Blob: azblob.Options{Container: "https://account.storage.invalid/storage"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, ok := d.store.(*container)
+	if !ok {
+		t.Fatal("no container")
+	}
+	stored := Name(flow.Set{ID: "s"}, flow.File{})
+	_, f := c.blob("db", stored)
+	f.listed = true
+	for i := range int64(azblob.MaxBlocks) {
+		f.have[block{offset: i, length: 1}] = false
+	}
+	f.have[blockOf(7, []byte("x"))] = false
+	if err := d.Put(t.Context(), "db", stored, 7, []byte("x")); err != nil {
+		t.Errorf("one that is there: %v", err)
+	}
+	if err := d.Put(t.Context(), "db", stored, azblob.MaxBlocks, []byte("x")); !errors.As(err, new(*flow.Halt)) || !strings.Contains(err.Error(), "blockMiB") {
+		t.Errorf("one too many: %v", err)
 	}
 }
 

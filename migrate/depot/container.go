@@ -94,17 +94,16 @@ func (c *container) forget(folder, stored string) {
 }
 
 func (c *container) put(ctx context.Context, folder, stored string, b block, p []byte) error {
-	if b.length > azblob.MaxBlockBytes || b.offset/b.length >= azblob.MaxBlocks {
-		return &flow.Halt{What: fmt.Sprintf("%s is larger than %d blocks of %d MiB, the most that a blob holds", stored, azblob.MaxBlocks, b.length>>20),
-			Fix: "set settings.blockMiB higher, or back the database up to several files"}
-	}
 	blocks, f := c.blob(folder, stored)
-	there, err := f.holds(ctx, blocks, b)
-	if err != nil {
+	there, n, err := f.holds(ctx, blocks, b)
+	switch {
+	case err != nil:
 		return c.trouble(ctx, err)
-	}
-	if there {
+	case there:
 		return nil
+	case n >= azblob.MaxBlocks || b.length > azblob.MaxBlockBytes:
+		return &flow.Halt{What: fmt.Sprintf("%s has more than %d blocks, the most that a blob holds, or one of more than %d MiB", stored, azblob.MaxBlocks, azblob.MaxBlockBytes>>20),
+			Fix: "set settings.blockMiB higher, or back the database up to several files; what was brought of it is brought again"}
 	}
 	for try := 1; ; try++ {
 		err = blocks.Stage(ctx, b.id(), c.limit.reader(ctx, p), b.sum)
@@ -124,20 +123,19 @@ func (c *container) put(ctx context.Context, folder, stored string, b block, p [
 	}
 }
 
-// holds reports whether the service has the block; the list is asked for once.
-func (f *blobFile) holds(ctx context.Context, blocks *azblob.Blocks, b block) (bool, error) {
+// holds reports whether the service has the block, and how many it has; the list is asked for once.
+func (f *blobFile) holds(ctx context.Context, blocks *azblob.Blocks, b block) (there bool, n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.listed {
 		if err := f.list(ctx, blocks); err != nil {
-			return false, err
+			return false, 0, err
 		}
 	}
-	_, there := f.have[b]
-	if there {
+	if _, there = f.have[b]; there {
 		f.have[b] = true // it is what the source has now
 	}
-	return there, nil
+	return there, len(f.have), nil
 }
 
 // list reads what the service has. It needs mu.
