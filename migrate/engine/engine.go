@@ -34,7 +34,8 @@ type Options struct {
 	// FollowEvery is how long a target is left alone at most; 5 s when 0. After something happened it is asked after 250 ms,
 	// then less and less often.
 	FollowEvery time.Duration
-	// LoginsEvery is how often both sides' logins are compared; 15 s when 0.
+	// LoginsEvery is how often both sides' logins are compared; 15 s when 0. While nothing lacks it is up to eight times as long,
+	// and logins are listed every fourth time.
 	LoginsEvery time.Duration
 	// Blocks is how many blocks are copied at once by the whole engine, PerFile how many of one file; 8 and 4 when 0.
 	Blocks, PerFile int

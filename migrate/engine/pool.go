@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // pool holds the Works of the activities for which there is something to do.
@@ -17,12 +18,17 @@ type pool struct {
 type shared struct {
 	mu    sync.Mutex // held while they are opened
 	works Works
-	users int // protected by the pool's mu
+	// users and closing are protected by the pool's mu; closing: somebody waits to close them.
+	users   int
+	closing bool
 }
 
 func newPool(e *Engine) *pool { return &pool{e: e, of: map[int64]*shared{}} }
 
-// hold counts a lane in; release counts it out, and the last one closes the Works.
+// linger is how long Works stay open that nobody uses: what they know of a share is not given up because lanes change hands.
+const linger = time.Minute
+
+// hold counts a lane in; release counts it out. Works that nobody used for a while are closed.
 func (p *pool) hold(activity int64) (s *shared, release func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,14 +41,31 @@ func (p *pool) hold(activity int64) (s *shared, release func()) {
 	return s, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if s.users--; s.users > 0 {
-			return
+		if s.users--; s.users == 0 && !s.closing {
+			s.closing = p.e.group.Go(func(ctx context.Context) { p.retire(ctx, activity, s) })
 		}
+	}
+}
+
+// retire closes Works that nobody uses when they have lingered.
+func (p *pool) retire(ctx context.Context, activity int64, s *shared) {
+	c, stop := p.e.o.Clock.After(linger)
+	defer stop()
+	select {
+	case <-c:
+	case <-ctx.Done():
+		return // close does it
+	}
+	p.mu.Lock()
+	s.closing = false
+	idle := s.users == 0
+	if idle {
 		delete(p.of, activity)
-		if s.works != nil {
-			if err := s.works.Close(); err != nil {
-				p.e.o.Log.Warn("close the parts of an activity", "activity", activity, "error", err)
-			}
+	}
+	p.mu.Unlock()
+	if idle && s.works != nil {
+		if err := s.works.Close(); err != nil {
+			p.e.o.Log.Warn("close the parts of an activity", "activity", activity, "error", err)
 		}
 	}
 }

@@ -16,6 +16,7 @@ type sides struct {
 	every  time.Duration                 // between two looks at the target
 	marked mark
 	logins int64 // how far the activity's logins were when they were compared
+	calm   int   // comparisons of logins in a row that lacked nothing
 }
 
 // mark is what a look at the target may change: when it differs from the last look's, the next one comes soon.
@@ -52,7 +53,7 @@ func (w *sides) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, e
 		}
 	}
 	if n := w.e.moved(s.ActivityID); n != w.logins {
-		w.logins = n
+		w.logins, w.calm = n, 0
 		delete(w.next, flow.CompareLogins)
 	}
 	due := s.Due(ledger.Sides)
@@ -60,6 +61,9 @@ func (w *sides) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, e
 	now := w.e.o.Clock.Now()
 	rest := w.ends.Sub(now)
 	for _, x := range due {
+		if x.Kind == flow.CompareLogins && paused(s.Migration) {
+			continue
+		}
 		at := w.next[x.Kind]
 		if f := w.e.fails.next(s.ID, name(x)); f.After(at) {
 			at = f
@@ -106,9 +110,18 @@ func (w *sides) carry(ctx context.Context, s *ledger.Snapshot, x flow.Effect) er
 		w.next[x.Kind] = now.Add(w.every)
 		w.every = min(w.every*3/2, w.most(s.Migration))
 	case flow.CompareLogins:
-		w.next[x.Kind] = now.Add(w.e.o.LoginsEvery)
+		lacks := slices.ContainsFunc(events, func(e flow.Event) bool { return len(e.Missing) > 0 })
+		if w.calm = min(w.calm+1, 4); lacks {
+			w.calm = 1
+		}
+		w.next[x.Kind] = now.Add(w.e.o.LoginsEvery << (w.calm - 1))
 	}
 	return nil
+}
+
+// paused: the source is or will soon be closed, and nothing is learned of logins that has not been.
+func paused(m *flow.Migration) bool {
+	return m.State == flow.CutoverInProgress && m.LoginsSeen && len(m.MissingLogins) == 0
 }
 
 // most is the longest time between two looks at the target. In a cutover the source is closed.

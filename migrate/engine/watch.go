@@ -12,6 +12,7 @@ import (
 // watch reads the source's files again and again.
 type watch struct {
 	*lane
+	last    time.Time // of the last scan's end
 	next    time.Time // of the next scan
 	seen    []flow.Seen
 	version int64 // of the migration after seen was stored; 0 for none
@@ -26,6 +27,9 @@ func (w *watch) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, e
 	clk := w.e.o.Clock
 	x := s.Due(ledger.Watch)[0]
 	at := w.next
+	if soon := w.last.Add(quick); s.Migration.State == flow.CutoverInProgress && at.After(soon) {
+		at = soon // the tail is waited for
+	}
 	if f := w.e.fails.next(s.ID, name(x)); f.After(at) {
 		at = f
 	}
@@ -45,7 +49,8 @@ func (w *watch) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, e
 		_, err = w.failed(ctx, s, x, err)
 		return 0, err
 	}
-	w.next = clk.Now().Add(w.interval(events, took))
+	w.last = clk.Now()
+	w.next = w.last.Add(w.interval(events, took))
 	if w.same(s, events) && len(s.Migration.Troubles) == 0 {
 		return 0, nil
 	}
