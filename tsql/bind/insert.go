@@ -37,7 +37,7 @@ func (b *binder) insert(s *ast.Insert, input []sqlapi.Column) (*Plan, error) {
 	if s.Exec != nil && input == nil {
 		return nil, fmt.Errorf("bind: the rows of INSERT … EXEC come from InsertRows")
 	}
-	with, err := b.with(s.With, nil)
+	with, err := b.with(s.With, s.Hints)
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,8 @@ func TestCommonTableExpressions(t *testing.T) {
 	d.fails("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n", 530, "maximum recursion 100")
 	d.fails("WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n OPTION (MAXRECURSION 7)", 530, "7")
 	d.fails("WITH n AS (SELECT 1) SELECT * FROM n", 8155)
+	d.ok("CREATE TABLE numbers (i int); WITH n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT numbers SELECT i FROM n OPTION (MAXRECURSION 0)")
+	d.want("SELECT COUNT(*) FROM numbers", "200")
 	d.ok("CREATE TABLE tree (id int PRIMARY KEY, parent int, name varchar(10)); INSERT tree VALUES (1, NULL, 'root'), (2, 1, 'a'), (3, 1, 'b'), (4, 2, 'aa')")
 	d.want(`WITH t AS (SELECT id, 0 AS depth, CAST(name AS varchar(100)) AS path FROM tree WHERE parent IS NULL
 		UNION ALL SELECT c.id, t.depth + 1, CAST(t.path + '/' + c.name AS varchar(100)) FROM tree c JOIN t ON c.parent = t.id)
