@@ -122,7 +122,20 @@ func copies(m *Migration) []Effect {
 // out before it; what is reported as stored is what is stored without a hole.
 func (m *Migration) Block(f File, offset int64) Effect {
 	return Effect{Kind: CopyBlock, Key: fmt.Sprintf("%s/%s/%s/%d", CopyBlock, f.Name, f.Version, offset), File: f.Name, Version: f.Version,
-		Offset: offset, Length: min(m.Options.Block, f.Size-offset)}
+		Offset: offset, Length: min(m.blockOf(f), f.Size-offset)}
+}
+
+// maxBlocks is how many blocks a file is copied in at most: storages have a limit, 50,000 for a blob.
+const maxBlocks = 40_000
+
+// blockOf is the size of the blocks of a file, which depends on the file's size alone: whole MiB where Options.Block is too
+// small.
+func (m *Migration) blockOf(f File) int64 {
+	const mib = 1 << 20
+	if f.Size/maxBlocks < m.Options.Block {
+		return m.Options.Block
+	}
+	return (f.Size/maxBlocks/mib + 1) * mib
 }
 
 // Named is the file that an effect names, with its set; zero when it names none.

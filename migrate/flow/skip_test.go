@@ -36,3 +36,15 @@ func TestLogsThatTheTargetSkips(t *testing.T) {
 	}
 	must(t, w.step(flow.Event{Kind: flow.CutoverStart, TakeTail: true}))
 }
+
+// TestHugeFilesHaveLargerBlocks: no file takes more blocks than a blob may have, and small ones are as the options say.
+func TestHugeFilesHaveLargerBlocks(t *testing.T) {
+	t.Parallel()
+	m := flow.New(flow.Options{Database: "db1", Block: 8 << 20, Parallel: 1})
+	for _, size := range []int64{1, 8 << 20, 300 << 30, 320 << 30, 390 << 30, 20 << 40} {
+		n := m.Block(flow.File{Name: "f", Size: size}, 0).Length
+		if blocks := (size + n - 1) / n; blocks > 45_000 || size <= 300<<30 && n != min(8<<20, size) || n > 8<<20 && n%(1<<20) != 0 {
+			t.Errorf("%d bytes in %d blocks of %d", size, blocks, n)
+		}
+	}
+}
