@@ -7,7 +7,7 @@
 // A file is Growing, and not to be copied, while it changes while it is looked at, while its writer holds it, and while it
 // ends before the backup in it does. One that stands still in the middle of a backup is a problem after a while, not a
 // backup that comes. What is complete by its own trailer is taken at once: a version that changes during a copy is told by
-// ErrChanged.
+// ErrChanged. Files under the names that programs give to what they still write are waited with until they are renamed.
 //
 // A connection that broke is made again. While the server refuses, it is asked seldom: wrong passwords lock accounts.
 package share

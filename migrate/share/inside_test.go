@@ -207,6 +207,31 @@ func TestHeldByItsWriter(t *testing.T) {
 	}
 }
 
+// What has a temporary name is renamed when it is whole: the one name is not taken for the other.
+func TestTemporaryNames(t *testing.T) {
+	t.Parallel()
+	s, f, c := newFake()
+	names := []string{"a.trn.partial", ".a.trn.Xy12", "a.trn.TMP"}
+	for _, n := range names {
+		f.set(n, small(t, 1), noon)
+	}
+	f.set("tmp.trn", small(t, 2), noon)
+	for _, n := range names {
+		if x := one(t, s, n); !x.Growing {
+			t.Errorf("%+v", x)
+		}
+	}
+	if x := one(t, s, "tmp.trn"); x.Growing {
+		t.Errorf("%+v", x)
+	}
+	c.Set(c.Now().Add(2 * time.Minute))
+	for _, n := range names {
+		if x := one(t, s, n); x.Growing || len(x.Sets) != 1 {
+			t.Errorf("it keeps the name: %+v", x)
+		}
+	}
+}
+
 // What may not be read is a problem, and is another version once it may.
 func TestMayNotBeRead(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -135,12 +138,12 @@ func (l *look) judge(d described, now time.Time, quiet time.Duration) {
 	}
 	l.seen = flow.Seen{Name: l.entry.Name, Version: l.version, Size: l.entry.Size, Problem: d.problem, Sets: d.sets, Sequence: d.sequence, Stripes: d.stripes}
 	switch {
-	case d.verdict == whole:
+	case d.verdict == whole && (still >= patience*quiet || !temporary(l.entry.Name)):
 		l.final = true
 		return
 	case d.verdict == useless && still >= quiet:
 		l.final = l.read || quiet == 0 || still >= patience*quiet // what it was at first may have been a beginning
-	case d.verdict == held, d.verdict == unfinished && still < patience*quiet, d.verdict == useless, d.verdict == barred && still < quiet:
+	case d.verdict == whole, d.verdict == held, d.verdict == unfinished && still < patience*quiet, d.verdict == useless, d.verdict == barred && still < quiet:
 		l.seen.Growing, l.seen.Problem = true, ""
 	default:
 		l.seen.Version += provisional
@@ -149,4 +152,11 @@ func (l *look) judge(d described, now time.Time, quiet time.Duration) {
 	if !l.final {
 		l.again = now.Add(min(max(quiet/2, still/8), longestWait))
 	}
+}
+
+// temporary reports whether a file has a name that programs give to what they still write and rename when it is whole: it
+// is then the renamed one that is taken. One that keeps such a name, and stands still, is taken for what it is.
+func temporary(name string) bool {
+	name = strings.ToLower(path.Base(name))
+	return strings.HasPrefix(name, ".") || slices.ContainsFunc([]string{".partial", ".filepart", ".part", ".tmp", ".temp"}, func(s string) bool { return strings.HasSuffix(name, s) })
 }
