@@ -63,7 +63,7 @@ func newMigrateCommand(env *migrateEnv) *cobra.Command {
 A YAML spec says what is moved from where to where (docs/migrate.md). What is done is kept in a state folder
 (--state), so that every command can be interrupted and run again. "start" and "linkspan serve" do the work; the
 other commands look and ask, and may run beside them.`,
-		Args: cobra.NoArgs,
+		Args: nothing,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newMigrateSpecCommand(), newMigratePlanCommand(env), newMigrateStartCommand(env), newMigrateStatusCommand(env), newMigrateCutoverCommand(env),

@@ -94,7 +94,11 @@ func (f *fakeService) AcceptNoChecksum(_ context.Context, a string, dbs []string
 	return f.refuse
 }
 
-func (f *fakeService) List(context.Context) ([]ledger.Summary, error) { return f.list, nil }
+func (f *fakeService) List(context.Context) ([]ledger.Summary, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.list, nil
+}
 
 func (f *fakeService) Status(ctx context.Context, a string, _ bool) (ledger.Status, error) {
 	if err := ctx.Err(); err != nil {

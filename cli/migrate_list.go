@@ -18,7 +18,7 @@ func newMigrateListCommand(env *migrateEnv) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the activities of a state folder",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
 			m, done, err := f.open(c)
 			if err != nil {
@@ -95,7 +95,7 @@ func newMigrateAuditCommand(env *migrateEnv) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Print who changed what, and from where, oldest first",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
 			m, done, err := f.open(c)
 			if err != nil {

@@ -46,6 +46,14 @@ the way, and 2 when the spec is wrong. SPEC is a YAML file (docs/migrate.md), or
 	return c
 }
 
+// nothing asks for no arguments.
+func nothing(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError(errors.New("it takes no argument, and was given " + args[0] + "; see \"" + c.CommandPath() + " --help\""))
+	}
+	return nil
+}
+
 // exactly asks for n arguments and says what they are.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {

@@ -127,6 +127,8 @@ func TestMigrateUsage(t *testing.T) {
 	spec := specFile(t, goodSpec)
 	for name, args := range map[string][]string{
 		"no spec":                  {"plan"},
+		"no such command":          {"strat"},
+		"list of something":        {"list", "x"},
 		"two specs":                {"start", spec, spec},
 		"no such file":             {"plan", spec + "x"},
 		"unknown flag":             {"status", "--nonsense"},
@@ -325,7 +327,11 @@ func TestMigrateCutoverWhenReady(t *testing.T) {
 			func(*fakeService) { db.State = flow.Completed },
 		}
 		f.list = nil
-		time.AfterFunc(time.Minute, func() { f.list = []ledger.Summary{{Activity: "move sales"}} })
+		time.AfterFunc(time.Minute, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.list = []ledger.Summary{{Activity: "move sales"}}
+		})
 		if r := f.run(t, t.Context(), nil, "cutover", "--yes", "--apply", "--when-ready"); r.code != 0 || !strings.HasPrefix(strings.Join(f.asked, "; "), "cutover move sales") {
 			t.Errorf("%+v, asked %v", r, f.asked)
 		}

@@ -25,7 +25,7 @@ func newServeCommand() *cobra.Command {
 		Long: `Work on the activities of a state folder, and answer a REST API with bearer tokens of two roles, until interrupted.
 What runs is cut short then, and goes on at the next start. The first start makes a certificate authority and an
 operator's token, and says where they are. docs/serve.md lists what the YAML file may hold, docs/openapi.json the API.`,
-		Args: cobra.NoArgs,
+		Args: nothing,
 		RunE: func(c *cobra.Command, _ []string) error { return f.serve(c) },
 	}
 	f.register(c)
@@ -132,7 +132,7 @@ func notifyReady(ctx context.Context) error {
 }
 
 func newServeTokenCommand() *cobra.Command {
-	c := &cobra.Command{Use: "token", Short: "Make, list and remove the tokens of the API", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "token", Short: "Make, list and remove the tokens of the API", Args: nothing,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(newTokenAddCommand(), newTokenRemoveCommand(), newTokenListCommand())
 	return c
@@ -193,7 +193,7 @@ func newTokenListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens by name; the tokens themselves are not stored",
-		Args:  cobra.NoArgs,
+		Args:  nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := f.load()
 			if err != nil {
