@@ -7,12 +7,14 @@ import (
 	"fmt"
 )
 
-// block is a stretch of a file, with the hash of its bytes.
+// block is a stretch of a file, with the hash of its bytes: the MD5 in a container, whose service checks it, and the faster
+// XXH3 in a folder.
 type block struct {
 	offset, length int64
 	sum            [md5.Size]byte
 }
 
+// blockOf is a block of a container.
 func blockOf(offset int64, p []byte) block {
 	return block{offset, int64(len(p)), md5.Sum(p)} //nolint:gosec // as above
 }

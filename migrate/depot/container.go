@@ -93,7 +93,8 @@ func (c *container) forget(folder, stored string) {
 	delete(c.files, path.Join(c.prefix, folder, stored))
 }
 
-func (c *container) put(ctx context.Context, folder, stored string, b block, p []byte) error {
+func (c *container) put(ctx context.Context, folder, stored string, offset int64, p []byte) error {
+	b := blockOf(offset, p)
 	blocks, f := c.blob(folder, stored)
 	there, n, err := f.holds(ctx, blocks, b)
 	switch {

@@ -37,7 +37,7 @@ type Depot struct {
 
 // store is a kind of storage. folder and stored are names that Folder and Name made.
 type store interface {
-	put(ctx context.Context, folder, stored string, b block, p []byte) error
+	put(ctx context.Context, folder, stored string, offset int64, p []byte) error
 	seal(ctx context.Context, folder, stored string, size int64) error
 	discard(ctx context.Context, folder, stored string) error
 	location(folder string) string
@@ -81,7 +81,7 @@ func (d *Depot) Put(ctx context.Context, database, stored string, offset int64, 
 	if err := check(stored); err != nil || len(p) == 0 {
 		return err
 	}
-	return d.store.put(ctx, Folder(database), stored, blockOf(offset, p), p)
+	return d.store.put(ctx, Folder(database), stored, offset, p)
 }
 
 // Seal makes the blocks one file of size bytes that can be read under its name, after comparing it with what Put was given.

@@ -2,7 +2,6 @@ package depot
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // it finds accidents; it keeps no secret
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/zeebo/xxh3"
 
 	"linkspan/internal/fsx"
 	"linkspan/migrate/flow"
@@ -83,7 +84,8 @@ func (f *folder) trouble(ctx context.Context, path string, err error) error {
 	return diskTrouble(ctx, f.root, path, f.disk.Free(f.root), err)
 }
 
-func (f *folder) put(ctx context.Context, folder, stored string, b block, p []byte) error {
+func (f *folder) put(ctx context.Context, folder, stored string, offset int64, p []byte) error {
+	b := block{offset, int64(len(p)), xxh3.Hash128(p).Bytes()}
 	at, journal, _ := f.paths(folder, stored)
 	q := f.part(folder, stored)
 	there, err := f.begin(q, folder, stored, b)
@@ -259,12 +261,12 @@ func (f *folder) verify(ctx context.Context, q *part, at, journal, stored string
 	defer x.Close() //nolint:errcheck // synced
 	buf := make([]byte, readBackSize)
 	for _, b := range chain {
-		h := md5.New() //nolint:gosec // as above
+		h := xxh3.New128()
 		n, err := io.CopyBuffer(struct{ io.Writer }{h}, io.NewSectionReader(x, b.offset, b.length), buf)
 		if err != nil {
 			return err
 		}
-		if n == b.length && [md5.Size]byte(h.Sum(nil)) == b.sum {
+		if n == b.length && h.Sum128().Bytes() == b.sum {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
