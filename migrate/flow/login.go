@@ -146,8 +146,3 @@ func (l *Login) Due(open bool) (Stage, bool) {
 	}
 	return l.Stage, true
 }
-
-// Present reports whether users of the target can log in with it, as far as this migration knows.
-func (l *Login) Present() bool {
-	return l.State == LoginSkipped && !l.Windows || slices.Index(Stages, l.Stage) > slices.Index(Stages, LoginMigration)
-}
