@@ -76,6 +76,9 @@ type database struct {
 	// open: it can be read, if only as a standby. state is the word for it.
 	open  bool
 	state string
+	// shy: one session alone may be in it (single user), or it is a standby, whose next restore wants nobody in it. We keep
+	// out: a cutover may be going on.
+	shy bool
 }
 
 // same tells whether two names are one on this server. It is near enough: the server itself has the last word.

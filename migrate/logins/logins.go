@@ -121,7 +121,7 @@ func (l *Logins) List(ctx context.Context) ([]Found, error) {
 func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) (users []user, guests []string, err error) {
 	var readable []string
 	for _, p := range pairs {
-		if d := src.database(p.Source); d != nil && d.open {
+		if d := src.database(p.Source); d != nil && d.open && !d.shy {
 			readable = append(readable, d.name)
 		} else {
 			l.o.Log.Warn("users of a database cannot be read on the source", "database", p.Source)

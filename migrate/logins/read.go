@@ -162,7 +162,7 @@ func serverBatch(major int) string {
 		"SELECT role_principal_id, member_principal_id FROM sys.server_role_members;\n" +
 		"SELECT class, major_id, grantee_principal_id, permission_name, state FROM sys.server_permissions;\n" +
 		"SELECT endpoint_id, name, principal_id FROM sys.endpoints;\n" +
-		"SELECT name, owner_sid, state, state_desc FROM sys.databases;"
+		"SELECT name, owner_sid, state, state_desc, user_access, is_in_standby FROM sys.databases;"
 }
 
 // read asks a server about itself.
@@ -193,7 +193,14 @@ func (s *side) read(ctx context.Context) (*server, error) {
 		out.endpoints = append(out.endpoints, endpoint{number(row[0]), text(row[1]), number(row[2])})
 	}
 	for _, row := range r.Sets[4].Rows {
-		out.databases = append(out.databases, database{name: text(row[0]), owner: raw(row[1]), open: number(row[2]) == 0, state: text(row[3])})
+		d := database{name: text(row[0]), owner: raw(row[1]), open: number(row[2]) == 0, state: text(row[3])}
+		switch {
+		case number(row[4]) == 1:
+			d.shy, d.state = true, d.state+" for a single user"
+		case truth(row[5]):
+			d.shy, d.state = true, d.state+" as a standby"
+		}
+		out.databases = append(out.databases, d)
 	}
 	return out, nil
 }

@@ -50,6 +50,9 @@ const askGuest = "SELECT state FROM sys.database_permissions WHERE grantee_princ
 // users reads the users of databases of the source, and which of the databases anybody may enter. Databases that cannot be
 // read now are not in the result.
 func (s *side) users(ctx context.Context, databases []string) (out map[string][]user, guests []string, err error) {
+	if databases, err = s.still(ctx, databases); err != nil {
+		return nil, nil, err
+	}
 	rows, err := s.inEach(ctx, "users of databases", databases, askUsers, askGuest)
 	if sqlerr.Number(err) != 0 { // one that is not open to us (single user, a secondary) must not hide the others
 		rows, err = s.oneByOne(ctx, databases, askUsers, askGuest)
@@ -72,6 +75,23 @@ func (s *side) users(ctx context.Context, databases []string) (out map[string][]
 		}
 	}
 	return out, guests, nil
+}
+
+// still leaves out databases that were closed, or kept for one session, since they were last looked at: our session would be
+// that one.
+func (s *side) still(ctx context.Context, databases []string) ([]string, error) {
+	if len(databases) == 0 {
+		return nil, nil
+	}
+	r, err := s.ask(ctx, "databases", "SELECT name FROM sys.databases WHERE state = 0 AND user_access <> 1 AND is_in_standby = 0")
+	if err != nil {
+		return nil, err
+	}
+	open := map[string]bool{}
+	for _, row := range r.First().Rows {
+		open[text(row[0])] = true
+	}
+	return slices.DeleteFunc(slices.Clone(databases), func(name string) bool { return !open[name] }), nil
 }
 
 // oneByOne is inEach that leaves out databases that give a SQL error.

@@ -131,7 +131,7 @@ func (w *work) objects(ctx context.Context, s *sides, login *principal) (plan, e
 	if err != nil {
 		return plan{}, err
 	}
-	readable := slices.DeleteFunc(slices.Clone(open), func(p Pair) bool { d := s.src.database(p.Source); return d == nil || !d.open })
+	readable := slices.DeleteFunc(slices.Clone(open), func(p Pair) bool { d := s.src.database(p.Source); return d == nil || !d.open || d.shy })
 	src, err := w.l.source.rights(ctx, login, readable, func(p Pair) string { return p.Source })
 	if err != nil {
 		return plan{}, err
