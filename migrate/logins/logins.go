@@ -57,6 +57,7 @@ type Logins struct {
 
 	mu    sync.Mutex // protects what follows
 	known map[string][]user
+	told  map[string]bool // databases that were logged as unreadable
 	// last is what Missing read last, at a time: hundreds of databases are asked about one after the other.
 	last   *sides
 	lastAt time.Time
@@ -76,7 +77,7 @@ func New(o Options) *Logins {
 	if o.Clock == nil {
 		o.Clock = clock.System
 	}
-	return &Logins{o: o, source: &side{open: o.Source, at: flow.AtSource, clock: o.Clock}, target: &side{open: o.Target, at: flow.AtTarget, clock: o.Clock}, known: map[string][]user{}}
+	return &Logins{o: o, source: &side{open: o.Source, at: flow.AtSource, clock: o.Clock}, target: &side{open: o.Target, at: flow.AtTarget, clock: o.Clock}, known: map[string][]user{}, told: map[string]bool{}}
 }
 
 // Close gives the connections up. Idempotent; what is asked afterwards connects again.
@@ -123,8 +124,6 @@ func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) (users 
 	for _, p := range pairs {
 		if d := src.database(p.Source); d != nil && d.open && !d.shy {
 			readable = append(readable, d.name)
-		} else {
-			l.o.Log.Warn("users of a database cannot be read on the source", "database", p.Source)
 		}
 	}
 	read, guests, err := l.source.users(ctx, readable)
@@ -134,6 +133,13 @@ func (l *Logins) usersOf(ctx context.Context, src *server, pairs []Pair) (users 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	maps.Copy(l.known, read)
+	for _, p := range pairs {
+		if d := src.database(p.Source); d == nil || read[d.name] == nil {
+			l.unreadable(p.Source)
+		} else {
+			delete(l.told, p.Source)
+		}
+	}
 	for _, p := range pairs {
 		if d := src.database(p.Source); d != nil {
 			users = append(users, l.known[d.name]...)
@@ -176,6 +182,14 @@ func (l *Logins) Missing(ctx context.Context, db string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return out, nil
+}
+
+// unreadable logs, once, that a database's users could not be read; mu is held.
+func (l *Logins) unreadable(db string) {
+	if !l.told[db] {
+		l.told[db] = true
+		l.o.Log.Warn("users of a database cannot be read on the source", "database", db)
+	}
 }
 
 func unread(db, state string) error {

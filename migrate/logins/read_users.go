@@ -66,7 +66,7 @@ func (s *side) users(ctx context.Context, databases []string) (out map[string][]
 		if !ok {
 			continue
 		}
-		out[name] = nil
+		out[name] = []user{}
 		if guest := all[1]; len(guest) > 0 && strings.TrimSpace(text(guest[0][0])) != "D" {
 			guests = append(guests, name)
 		}

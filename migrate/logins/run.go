@@ -12,7 +12,7 @@ import (
 )
 
 // rounds bounds how often a stage is planned: the last round only looks whether everything holds.
-const rounds = 4
+const rounds = 6
 
 // Do does one stage of one login of List and looks whether it holds; doing it again does no harm. The text is a warning, ""
 // for none. The error is a *flow.Halt when somebody has to act, a *flow.Hindrance when it cannot be done now.
