@@ -75,6 +75,13 @@ func (in *Instance) serverPermission(ctx context.Context, c exec.Caller, s *ast.
 		return err
 	}
 	base.Grantor = max(c.Principal, administratorID)
+	if s.As != "" {
+		as := in.principalByName(s.As)
+		if as == nil || !in.tokenOf(c).everything() && !in.tokenOf(c).ids[as.ID] {
+			return sqlerr.New(15151, "find", "principal", s.As)
+		}
+		base.Grantor = as.ID
+	}
 	for _, name := range s.Permissions {
 		if err := checkServerPermission(base.Class, name); err != nil {
 			return err

@@ -33,9 +33,13 @@ func (p *principalChange) permission(s *ast.Permission) error {
 			return at.missing
 		}
 	}
+	grantor, err := p.grantor(s)
+	if err != nil {
+		return err
+	}
 	for _, g := range grantees {
 		for _, name := range names {
-			if err := p.give(s, at, name, g); err != nil {
+			if err := p.give(s, at, name, g, grantor); err != nil {
 				return err
 			}
 		}
@@ -43,9 +47,38 @@ func (p *principalChange) permission(s *ast.Permission) error {
 	return nil
 }
 
+// grantor is who gives: the caller's user, or that of AS.
+func (p *principalChange) grantor(s *ast.Permission) (int32, error) {
+	if s.As == "" {
+		return p.self(), nil
+	}
+	o := p.Snapshot().Principal(s.As)
+	if o == nil || p.r != nil && !p.r.Is(o.ID) && !p.mayAll() {
+		return 0, sqlerr.New(15151, "find", "principal", s.As)
+	}
+	return o.ID, nil
+}
+
+// cascade takes from those to whom a grantee passed a permission on, and does with them as with the grantee.
+func (p *principalChange) cascade(perm catalog.Permission) error {
+	for _, had := range p.Snapshot().Permissions() {
+		if had.Class != perm.Class || had.Major != perm.Major || had.Name != perm.Name || had.Grantor != perm.Grantee || had.Grantee == perm.Grantee || had.State == catalog.Deny {
+			continue
+		}
+		had.State = perm.State
+		if err := p.SetPermission(had); err != nil {
+			return err
+		}
+		if err := p.cascade(had); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // give writes one permission, on each column that the statement names.
-func (p *principalChange) give(s *ast.Permission, at *securable, name string, g *catalog.Principal) error {
-	perm := catalog.Permission{Class: at.class, Major: at.major, Grantee: g.ID, Grantor: p.self(), Name: name, State: permissionState(s)}
+func (p *principalChange) give(s *ast.Permission, at *securable, name string, g *catalog.Principal, grantor int32) error {
+	perm := catalog.Permission{Class: at.class, Major: at.major, Grantee: g.ID, Grantor: grantor, Name: name, State: permissionState(s)}
 	columns := at.columns
 	if len(columns) == 0 || !slices.Contains(columnPermissions, name) {
 		columns = []int32{0}
@@ -70,6 +103,9 @@ func (p *principalChange) give(s *ast.Permission, at *securable, name string, g 
 		if err := p.SetPermission(perm); err != nil {
 			return err
 		}
+	}
+	if s.Cascade && perm.State != catalog.Grant && perm.State != catalog.GrantWithGrant {
+		return p.cascade(perm)
 	}
 	return nil
 }

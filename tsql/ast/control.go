@@ -155,6 +155,8 @@ type ExecuteAs struct {
 	// Kind is "CALLER", "USER", "LOGIN", "SELF" or "OWNER".
 	Kind string
 	Name Expr
+	// With is what WITH asks for: "NO REVERT" or "COOKIE"; "" when absent.
+	With string
 }
 
 // BeginTransaction is BEGIN TRAN [name|@name] [WITH MARK].

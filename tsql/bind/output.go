@@ -144,6 +144,12 @@ func (b *binder) returning(o *output, t *target) (string, error) {
 // outputScope has the sources inserted and deleted, either of which may be missing.
 func (b *binder) outputScope(t *rel.Table, inserted, deleted func(*rel.Column) sqlfn.Expr) *scope {
 	s := &scope{clause: inSelect}
+	var read *need // what OUTPUT tells of the table has to be readable
+	if o := b.env.Snapshot.ObjectByID(t.ID); o != nil && o.Table == t {
+		if read = b.asks("SELECT", o, b.env.Snapshot); read != nil {
+			read.lazy = true
+		}
+	}
 	for i, f := range []func(*rel.Column) sqlfn.Expr{inserted, deleted} {
 		if f == nil {
 			continue
@@ -151,7 +157,7 @@ func (b *binder) outputScope(t *rel.Table, inserted, deleted func(*rel.Column) s
 		name := [...]string{"inserted", "deleted"}[i]
 		row := b.rowScope(t, func(c *rel.Column) (sqlfn.Expr, error) { return f(c), nil })
 		src := row.sources[0]
-		src.name, src.shown, src.schema, src.database = b.fold(name), name, "", ""
+		src.name, src.shown, src.schema, src.database, src.need = b.fold(name), name, "", "", read
 		for i := range src.columns {
 			src.columns[i].col = t.Columns[i]
 		}

@@ -396,6 +396,15 @@ func (f *frame) userProcedure(c *call) (int32, flow, error) {
 		fl, err := inner(f.child(nil).failBind(err))
 		return notRun, fl, err
 	}
+	as, err := f.runAs(code.procedure, d, owner)
+	if err != nil {
+		fl, err := f.fail(err)
+		return notRun, fl, err
+	}
+	if n := len(s.as); as != nil {
+		s.become(*as)
+		defer s.revertTo(n)
+	}
 	child := f.r.frame(code)
 	child.owner, child.ownerDB, child.schema = owner, d.ID(), o.Schema
 	return f.runProcedure(o.Name, child, c)

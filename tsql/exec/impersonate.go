@@ -20,6 +20,8 @@ func (f *frame) executeAs(st *ast.ExecuteAs) (flow, error) {
 	switch {
 	case f.s.e.o.Security == nil, !st.Revert && st.Kind != "LOGIN" && st.Kind != "USER" && st.Kind != "CALLER", !st.Revert && st.Kind != "CALLER" && st.Name == nil:
 		return f.raise(sqlerr.New(40510, "EXECUTE AS "+st.Kind), abortStatement)
+	case st.With != "":
+		return f.raise(sqlerr.New(40510, "EXECUTE AS … WITH "+st.With), abortStatement)
 	case st.Revert:
 		return f.revert()
 	case st.Kind == "CALLER":
@@ -82,4 +84,38 @@ func (s *Session) revertTo(n int) {
 	}
 	s.as = s.as[:n]
 	s.principal.Store(int64(s.caller().Principal))
+}
+
+// runAs gives the context that a procedure asks for WITH EXECUTE AS OWNER or a user; nil when it runs as its caller.
+func (f *frame) runAs(p *ast.CreateProcedure, d Database, owner int32) (*impersonation, error) {
+	o := ast.FindOption(p.Options, "EXECUTE AS")
+	if o == nil || f.s.e.o.Security == nil {
+		return nil, nil //nolint:nilnil // none is asked for
+	}
+	name := ""
+	switch v := o.Value.(type) {
+	case *ast.Literal:
+		name = v.Text
+	case *ast.Keyword:
+		switch v.Word {
+		case "CALLER":
+			return nil, nil //nolint:nilnil // none is asked for
+		case "OWNER":
+		default:
+			return nil, sqlerr.New(40510, "WITH EXECUTE AS "+v.Word)
+		}
+	}
+	i := &impersonation{database: d.Name()}
+	return i, f.reading(d, false, func(_ *conn, snap *catalog.Snapshot) error {
+		if name == "" {
+			if p := snap.PrincipalByID(owner); p != nil {
+				name = p.Name
+			}
+		}
+		c := f.s.caller()
+		c.Database, c.DatabaseID = d.Name(), d.ID()
+		var err error
+		i.caller, err = f.s.e.o.Security.Impersonate(c, nil, snap, "USER", name)
+		return err
+	})
 }

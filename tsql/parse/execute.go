@@ -153,7 +153,10 @@ func (p *parser) executeAs(at ast.Pos) ast.Statement {
 	}
 	if p.is("WITH") {
 		p.advance()
-		p.anyWord()
+		if e.With = upperASCII(p.anyWord()); e.With == "NO" {
+			p.expect("REVERT")
+			e.With = "NO REVERT"
+		}
 		if p.accept("INTO") || p.accept("=") {
 			p.primary()
 		}
@@ -167,6 +170,7 @@ func (p *parser) revert() ast.Statement {
 	if p.is("WITH") && p.isAhead(1, "COOKIE") {
 		p.advance()
 		p.advance()
+		e.With = "COOKIE"
 		p.expect("=")
 		p.primary()
 	}
