@@ -147,7 +147,12 @@ func (m *move) migrate(args ...string) (string, error) {
 	m.t.Helper()
 	cmd := exec.CommandContext(m.t.Context(), program, append(append([]string{"migrate"}, args...), "--state", m.state)...)
 	cmd.Dir = m.dir
-	out, err := cmd.CombinedOutput()
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, said.String())
+	}
 	return string(out), err
 }
 
@@ -165,8 +170,9 @@ func (m *move) must(args ...string) string {
 func (m *move) status() ledger.Status {
 	m.t.Helper()
 	var s ledger.Status
-	if out := m.must("status", activity, "--files", "--json"); json.Unmarshal([]byte(out), &s) != nil {
-		m.t.Fatalf("status is no JSON: %s", out)
+	out, err := m.migrate("status", activity, "--files", "--json") // an exit code of its own when something has failed
+	if json.Unmarshal([]byte(out), &s) != nil {
+		m.t.Fatalf("status is no JSON: %v\n%s", err, out)
 	}
 	return s
 }
@@ -187,14 +193,16 @@ func (m *move) of(database string) ledger.Database {
 // reach waits until a database's migration is as wanted.
 func (m *move) reach(database, what string, ok func(ledger.Database) bool) ledger.Database {
 	m.t.Helper()
+	var was flow.State
 	for deadline := time.Now().Add(120 * time.Second); ; waitTick(m.t) {
 		d := m.of(database)
 		if ok(d) {
 			return d
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || d.State == flow.Failed && was != flow.Failed && was != "" {
 			m.t.Fatalf("%s is not %s: %+v\n%s", database, what, d, m.must("timeline", activity))
 		}
+		was = d.State
 	}
 }
 
