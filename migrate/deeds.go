@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"linkspan/migrate/depot"
 	"linkspan/migrate/engine"
@@ -54,7 +55,21 @@ func (p *parts) scan(ctx context.Context, l *lane, o engine.Order) ([]flow.Event
 	if err != nil {
 		return nil, err
 	}
-	return one(flow.Event{Kind: flow.Scanned, Files: files}, o), nil
+	return one(flow.Event{Kind: flow.Scanned, Files: p.own(l, files)}, o), nil
+}
+
+// own leaves out what is of other databases of the activity alone: of hundreds in one folder, each would note the files of
+// all.
+func (p *parts) own(l *lane, files []flow.Seen) []flow.Seen {
+	return slices.DeleteFunc(slices.Clone(files), func(f flow.Seen) bool {
+		if len(f.Sets) == 0 {
+			return false
+		}
+		return !slices.ContainsFunc(f.Sets, func(s flow.Set) bool {
+			other := p.lanes[fold(s.Database)]
+			return other == nil || other == l
+		})
+	})
 }
 
 func (p *parts) copyBlock(ctx context.Context, l *lane, o engine.Order) ([]flow.Event, error) {

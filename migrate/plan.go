@@ -204,7 +204,7 @@ func (x *planner) backups(ctx context.Context, i int, l *lane) {
 		x.trouble(l.spec.Name, err)
 		return
 	}
-	m, err := rehearse(x.p.flowOptions(l.spec), files, x.p.clock.Now())
+	m, err := rehearse(x.p.flowOptions(l.spec), x.p.own(l, files), x.p.clock.Now())
 	if err != nil {
 		x.trouble(l.spec.Name, err)
 		return
@@ -244,7 +244,11 @@ func (x *planner) judge(i int, m *flow.Migration) {
 	}
 	d.Chain = chainText(m)
 	for _, w := range m.Waits() {
-		x.plan.Findings = append(x.plan.Findings, Finding{ID: w.ID, At: d.Name, Text: w.Text, Fix: w.Fix})
+		f := Finding{ID: w.ID, At: d.Name, Text: w.Text, Fix: w.Fix}
+		if f.ID == "file" { // whose it is nobody knows: it is told once
+			f.At = string(flow.AtShare)
+		}
+		x.plan.Findings = append(x.plan.Findings, f)
 	}
 }
 
