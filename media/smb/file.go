@@ -48,9 +48,6 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	if off >= f.size {
 		return 0, io.EOF
 	}
-	late, cancel := context.WithTimeout(context.Background(), f.s.o.CallTimeout)
-	defer cancel()
-	defer context.AfterFunc(late, func() { f.s.conn.Close() })()
 	want := p[:min(int64(len(p)), f.size-off)]
 	n, err := f.pieces(want, off)
 	switch {
@@ -60,8 +57,6 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 		return n, io.EOF
 	case f.line.Err() != nil:
 		return n, fmt.Errorf("read %s: %w", f.s.shown(f.name), context.Cause(f.line))
-	case late.Err() != nil:
-		err = context.DeadlineExceeded
 	}
 	return n, f.s.result(f.name, false, err)
 }
@@ -69,7 +64,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 // pieces reads p, and says how much of it is whole from the start.
 func (f *file) pieces(p []byte, off int64) (int, error) {
 	if len(p) <= piece {
-		return f.File.ReadAt(p, off)
+		return f.piece(p, off)
 	}
 	count := (len(p) + piece - 1) / piece
 	got, errs := make([]int, count), make([]error, count)
@@ -79,7 +74,7 @@ func (f *file) pieces(p []byte, off int64) (int, error) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
 				b := p[i*piece : min((i+1)*piece, len(p))]
-				if got[i], errs[i] = f.File.ReadAt(b, off+int64(i*piece)); errs[i] == nil && got[i] < len(b) {
+				if got[i], errs[i] = f.piece(b, off+int64(i*piece)); errs[i] == nil && got[i] < len(b) {
 					errs[i] = io.EOF // it became shorter
 				}
 			}
@@ -94,6 +89,18 @@ func (f *file) pieces(p []byte, off int64) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// piece reads p within the time of a call: a server that is later than that is given up.
+func (f *file) piece(p []byte, off int64) (int, error) {
+	late, cancel := context.WithTimeout(context.Background(), f.s.o.CallTimeout)
+	defer cancel()
+	defer context.AfterFunc(late, func() { f.s.conn.Close() })()
+	n, err := f.File.ReadAt(p, off)
+	if err != nil && late.Err() != nil {
+		err = late.Err()
+	}
+	return n, err
 }
 
 // Close implements io.Closer. It waits for reads; the file is closed on the server also when the context it was opened
