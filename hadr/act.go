@@ -185,11 +185,32 @@ func (l *link) refuseWriters(f agcore.Fault) {
 		if db.IsReplica() {
 			return agcore.Event{}
 		}
-		if err := db.CheckFence(ctx); err != nil {
+		if err := l.checkFence(ctx, db); err != nil {
 			l.m.opts.Log.Error("the fence of a database cannot be checked", "link", l.name, "error", err)
 		}
 		return agcore.Event{}
 	})
+}
+
+// checkFence is storage's, which waits for the transaction that is open: one that does not end is rolled back and its
+// session ended.
+func (l *link) checkFence(ctx context.Context, db *storage.DB) error {
+	impatient, stop := l.m.opts.Clock.After(rollbackAfter)
+	defer stop()
+	checked := make(chan error, 1)
+	work := startstop.New(ctx)
+	defer work.Stop()
+	work.Go(func(ctx context.Context) { checked <- db.CheckFence(ctx) })
+	for {
+		select {
+		case err := <-checked:
+			return err
+		case <-impatient:
+			l.m.opts.Log.Warn("transactions are rolled back: the database takes no writers any more", "link", l.name, "database", l.database)
+			l.m.opts.Databases.EndWriters(l.database)
+			impatient = nil
+		}
+	}
 }
 
 // rewindDB takes the log back to the LSN.

@@ -54,6 +54,8 @@ type node struct {
 	power   *power       // that dieAfter gave it
 	forget  atomic.Bool  // the log that links want is not kept
 	rescues atomic.Int64 // the rescue files made
+	// endWriters is what Databases.EndWriters does.
+	endWriters atomic.Pointer[func()]
 
 	mu        sync.Mutex
 	databases map[string]*database
@@ -293,7 +295,11 @@ func (r registry) PageOwners(ctx context.Context, name string, pages []uint32) m
 	return names
 }
 
-func (r registry) EndWriters(string) {}
+func (r registry) EndWriters(string) {
+	if f := r.n.endWriters.Load(); f != nil {
+		(*f)()
+	}
+}
 
 func (r registry) Discard(_ context.Context, name string) error {
 	r.n.mu.Lock()

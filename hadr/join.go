@@ -217,14 +217,14 @@ func (m *Manager) DropLink(ctx context.Context, name string) error {
 // again after a crash at any point. The caller holds write, and the link does not run.
 func (m *Manager) finishDrop(ctx context.Context, g *agcore.Group) error {
 	for _, d := range g.Databases {
-		if err := m.liberate(ctx, d.Name); err != nil {
+		if err := m.liberate(ctx, g.Name, d.Name); err != nil {
 			return fmt.Errorf("make database %q independent: %w", d.Name, err)
 		}
 	}
 	return m.forgetGroups(ctx, g)
 }
 
-func (m *Manager) liberate(ctx context.Context, database string) error {
+func (m *Manager) liberate(ctx context.Context, link, database string) error {
 	dbs := m.opts.Databases
 	if _, there := dbs.Facts(database); !there {
 		return nil
@@ -250,6 +250,7 @@ func (m *Manager) liberate(ctx context.Context, database string) error {
 		}
 	}
 	if db.IsFenced() { // else a transaction may be open, and would be waited for
+		m.errorLog(sqlerr.New(58019, database, link))
 		if err := db.CheckFence(ctx); err != nil {
 			return err
 		}

@@ -33,9 +33,9 @@ func (l *link) rescueDB(fork lsn.LSN) {
 
 // endOf is the end of the log of a primary that was outlived, once nothing can come after it: all that is acknowledged is
 // before.
-func endOf(ctx context.Context, db *storage.DB) (lsn.LSN, error) {
+func (l *link) endOf(ctx context.Context, db *storage.DB) (lsn.LSN, error) {
 	if !db.IsReplica() && !db.IsFenced() {
-		if err := db.CheckFence(ctx); err != nil {
+		if err := l.checkFence(ctx, db); err != nil {
 			return lsn.Zero, err
 		}
 		if !db.IsFenced() {
@@ -50,7 +50,7 @@ var errWriters = errors.New("it takes writers")
 
 // rescue compares the tail with the fork, or, where the log here does not give that back, with the other side as it is now.
 func (l *link) rescue(ctx context.Context, db *storage.DB, s *endpoint.Session, fork lsn.LSN, state agcore.LinkState) (*agcore.Loss, error) {
-	tail, err := endOf(ctx, db)
+	tail, err := l.endOf(ctx, db)
 	if err != nil {
 		return nil, err
 	}

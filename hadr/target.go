@@ -155,7 +155,9 @@ func (l *link) heard(m hadrwire.Message) {
 	case *hadrwire.TurnOver:
 		l.turned(m)
 	case *hadrwire.Modes:
-		l.takeModes(m)
+		if l.core.Split().Number == 0 { // the one that was outlived decides nothing
+			l.takeModes(m)
+		}
 	case *hadrwire.Suspend:
 		l.step(agcore.Event{Kind: agcore.Suspend, Peer: true, Reason: agcore.SuspendPartner, Text: m.Text, Fault: suspendFault(l.database, agcore.SuspendPartner, m.Text)})
 	case *hadrwire.Resume:

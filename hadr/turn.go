@@ -73,6 +73,12 @@ var turnEvents = map[hadrwire.Turn]agcore.EventKind{
 // turned takes a message of a failover; in the loop.
 func (l *link) turned(m *hadrwire.TurnOver) {
 	e := agcore.Event{Kind: turnEvents[m.Turn], Epoch: m.Epoch, Fault: agcore.Fault{Number: m.Number, Text: m.Text}}
+	if m.Epoch > agcore.MaxEpoch {
+		l.m.opts.Log.Error("the peer names an epoch that cannot be", "link", l.name, "epoch", m.Epoch)
+		l.disconnect(agcore.ErrRecord)
+		l.step(agcore.Event{Kind: agcore.Lost, Fault: faultOf(sqlerr.New(41986))})
+		return
+	}
 	switch m.Turn {
 	case hadrwire.TurnWanted:
 		e.By = l.m.now().Add(min(m.Left, 10*FailoverTimeout))

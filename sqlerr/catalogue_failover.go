@@ -23,5 +23,6 @@ var failoverMessages = map[int32]entry{
 	58015: {10, "Database '%s' of '%s' was brought back to the log of the new primary: what was after %s up to %s was taken back, %d changed rows in %d tables, kept in %s."},
 	58016: {16, "Both sides of link '%s' are primary: this one since epoch %d, %s since epoch %d. Run ALTER AVAILABILITY GROUP [%[1]s] SET (ROLE = SECONDARY) there to make that one the copy."},
 	58018: {10, "Database '%s' of '%s' is brought in line with the new primary by fetching the pages that differ: the log here does not reach back to where the two went apart (%s). What it had up to %s was compared with the new primary at %s: %d rows in %d tables differ, kept in %s. Rows that the new primary changed since the two went apart are among them."},
+	58019: {10, "Database '%s' takes writers again because '%s' was dropped here. It took none since a failover: where the other side was opened, there are two independent databases now, and this one lacks what was written there."},
 	58017: {16, "Neither side of link '%s' is primary. Run ALTER AVAILABILITY GROUP [%[1]s] FORCE_FAILOVER_ALLOW_DATA_LOSS on the side that shall be."},
 }

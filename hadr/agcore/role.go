@@ -67,6 +67,10 @@ type RoleRecord struct {
 	History History
 }
 
+// MaxEpoch is the greatest epoch that is believed: none is ever so many failovers old, and beyond it the next one would
+// wrap around to one that is over.
+const MaxEpoch = 1 << 31
+
 // roleVersion is that of the encoding.
 const roleVersion = 1
 
@@ -109,7 +113,9 @@ func DecodeRole(b []byte) (RoleRecord, error) {
 	if b[0] != roleVersion || r.Kind < RoleFence || r.Kind > RoleOpen || b[2]&^(roleHold|roleForced) != 0 {
 		return RoleRecord{}, fmt.Errorf("%w: version %d, kind %d, flags %#x", ErrRecord, b[0], b[1], b[2])
 	}
-	r.Epoch = binary.LittleEndian.Uint32(b[3:])
+	if r.Epoch = binary.LittleEndian.Uint32(b[3:]); r.Epoch > MaxEpoch {
+		return RoleRecord{}, fmt.Errorf("%w: epoch %d", ErrRecord, r.Epoch)
+	}
 	copy(r.Link[:], b[7:])
 	r.Time = time.UnixMicro(int64(binary.LittleEndian.Uint64(b[23:]))).UTC()
 	h, rest, err := decodeHistory(b[roleHead:])
@@ -188,7 +194,7 @@ func decodeHistory(b []byte) (History, []byte, error) {
 			return nil, nil, errors.Join(ErrRecord, err)
 		}
 		s := Span{binary.LittleEndian.Uint32(b), at}
-		if k := len(h); k > 0 && (s.Epoch <= h[k-1].Epoch || s.After.Less(h[k-1].After)) {
+		if k := len(h); s.Epoch > MaxEpoch || k > 0 && (s.Epoch <= h[k-1].Epoch || s.After.Less(h[k-1].After)) {
 			return nil, nil, fmt.Errorf("%w: its history goes back from epoch %d to %d", ErrRecord, h[k-1].Epoch, s.Epoch)
 		}
 		h = append(h, s)

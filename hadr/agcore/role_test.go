@@ -26,7 +26,7 @@ func records() []agcore.RoleRecord {
 	return []agcore.RoleRecord{
 		{Kind: agcore.RoleFence, Epoch: 2, Link: id, Time: at, History: agcore.History{{}}},
 		{Kind: agcore.RoleFence, Epoch: 2, Link: id, Time: at, Hold: true, History: agcore.History{{}}},
-		{Kind: agcore.RoleOpen, Epoch: 1<<32 - 1, Link: id, Time: at, Forced: true, History: agcore.History{{}, {Epoch: 2, After: lsn.Max}}},
+		{Kind: agcore.RoleOpen, Epoch: agcore.MaxEpoch, Link: id, Time: at, Forced: true, History: agcore.History{{}, {Epoch: 2, After: lsn.Max}}},
 		{Kind: agcore.RoleOpen, Epoch: 81, Link: id, Time: at, History: history64()},
 	}
 }
@@ -195,4 +195,24 @@ func meetings(t *testing.T) []*agcore.Standing {
 		t.Fatalf("%d standings", len(out))
 	}
 	return append(out, &agcore.Standing{Exists: true, Primary: true, Epoch: 2, Last: fence, LastAt: place(12), End: place(12)})
+}
+
+// An epoch beyond all that there can be is not believed: the next one would wrap around.
+func TestEpochsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	for _, epoch := range []uint32{agcore.MaxEpoch + 1, 1<<32 - 1} {
+		r := agcore.RoleRecord{Kind: agcore.RoleOpen, Epoch: epoch}
+		if _, err := agcore.DecodeRole(r.Encode()); !errors.Is(err, agcore.ErrRecord) {
+			t.Errorf("a record of epoch %d: %v", epoch, err)
+		}
+		for _, s := range []agcore.Standing{{Exists: true, Epoch: epoch}, {Exists: true, Refused: epoch}, {Exists: true, Outdated: epoch}} {
+			if _, err := agcore.DecodeStanding(s.Encode()); !errors.Is(err, agcore.ErrRecord) {
+				t.Errorf("a standing with epoch %d: %v", epoch, err)
+			}
+		}
+	}
+	last := agcore.Standing{Exists: true, Epoch: agcore.MaxEpoch}
+	if s, err := agcore.DecodeStanding(last.Encode()); err != nil || agcore.NextEpoch(s.Epoch, agcore.Side1) < s.Epoch {
+		t.Errorf("%+v, %v", s, err)
+	}
 }

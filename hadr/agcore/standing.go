@@ -82,7 +82,9 @@ func DecodeStanding(b []byte) (Standing, error) {
 	flag := func(i int) bool { return b[1]&(1<<i) != 0 }
 	s := Standing{Exists: flag(0), Primary: flag(1), Suspended: flag(3), Synchronous: flag(4)}
 	for i, e := range [...]*uint32{&s.Epoch, &s.Refused, &s.Outdated} {
-		*e = binary.LittleEndian.Uint32(b[2+4*i:])
+		if *e = binary.LittleEndian.Uint32(b[2+4*i:]); *e > MaxEpoch {
+			return Standing{}, fmt.Errorf("%w: epoch %d", ErrRecord, *e)
+		}
 	}
 	for i, at := range [...]*lsn.LSN{&s.LastAt, &s.End} {
 		l, err := lsn.Decode(b[14+i*lsn.EncodedSize:])
