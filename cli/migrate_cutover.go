@@ -136,7 +136,7 @@ func (f *cutoverFlags) run(c *cobra.Command, m migrator, activity string) error 
 		return nil
 	}
 	w := &follower{m: m, activity: activity, databases: f.databases, w: c.OutOrStdout(), asJSON: f.asJSON, since: since}
-	return interrupted(ctx, f.finish(c, w, answers), "the cutover goes on while \"linkspan migrate start\" or \"linkspan serve\" works; look with \"linkspan migrate status\"")
+	return interrupted(ctx, f.finish(c, w, answers), "the source may be closed: say --confirm or --give-up, or have \"linkspan migrate start\" or \"linkspan serve\" go on")
 }
 
 // awaitReady waits until the cutover may be started, or its time is over, or waiting would be in vain: what then lacks is
@@ -241,12 +241,24 @@ func nameList(all []ledger.Database) string {
 	return strings.Join(names, ", ")
 }
 
+// errNotConfirmed is what is said to a person who does not confirm.
+var errNotConfirmed = errors.New("not confirmed; the cutover waits")
+
+// names lists the databases of a status.
+func names(st ledger.Status) []string {
+	out := make([]string, len(st.Databases))
+	for i, d := range st.Databases {
+		out[i] = d.Name
+	}
+	return out
+}
+
 // confirmed asks and confirms.
 func (f *cutoverFlags) confirmed(c *cobra.Command, m migrator, st ledger.Status, answers *bufio.Reader) error {
 	if !f.ask(c, answers, "Confirm the cutover of "+nameList(st.Databases)+"? There is no way back.") {
-		return refusedError(errors.New("not confirmed; the cutover waits"))
+		return refusedError(errNotConfirmed)
 	}
-	return m.Confirm(c.Context(), st.Activity, f.databases, f.lastFile, console())
+	return m.Confirm(c.Context(), st.Activity, names(st), f.lastFile, console())
 }
 
 // cutting are the states of a cutover.
@@ -262,24 +274,36 @@ func (f *cutoverFlags) finish(c *cobra.Command, w *follower, answers *bufio.Read
 	if !others {
 		fmt.Fprintln(c.ErrOrStderr(), "no other process works on this state folder: this command does, until the cutover is done")
 	}
+	asks := !f.apply && f.env.terminal(c.InOrStdin()) && (!f.yes || f.confirm)
+	told := f.apply
 	for {
-		st, err := w.until(ctx, func(st ledger.Status) bool { return !going(st) || !f.apply && confirmable(st) })
-		if err != nil {
+		st, err := w.until(ctx, func(st ledger.Status) bool { return !going(st) || (asks || !told) && confirmable(st) })
+		switch {
+		case err != nil:
 			return err
-		}
-		if !going(st) {
+		case !going(st):
 			return f.done(c.OutOrStdout(), st)
-		}
-		if !f.env.terminal(c.InOrStdin()) || f.yes && !f.confirm {
+		case asks:
+			err := f.confirmed(c, w.m, ready(st), answers)
+			if errors.Is(err, errNotConfirmed) && !others { // nobody would give the source back in time
+				fmt.Fprintln(c.ErrOrStderr(), "not confirmed: it is given up, and the source opened again")
+				asks, told, err = false, true, w.m.GiveUp(ctx, w.activity, names(ready(st)), console())
+			}
+			if err != nil {
+				return err
+			}
+		case others:
 			return f.leave(c, st)
-		}
-		if err := f.confirmed(c, w.m, ready(st), answers); err != nil {
-			return err
+		default: // who works here stays: it is this process that gives the source back when the pause is too long
+			if err := f.leave(c, st); err != nil {
+				return err
+			}
+			told = true
 		}
 	}
 }
 
-// leave ends a command without --apply that nobody confirms here.
+// leave says that the cutover waits for a confirmation that nobody gives here.
 func (f *cutoverFlags) leave(c *cobra.Command, st ledger.Status) error {
 	if f.asJSON {
 		return printLine(c.OutOrStdout(), newsLine{Status: &st})
@@ -289,9 +313,9 @@ func (f *cutoverFlags) leave(c *cobra.Command, st ledger.Status) error {
 	return p.err
 }
 
-// going reports whether any cutover is under way.
+// going reports whether any cutover is under way, or a source is being opened again after one.
 func going(st ledger.Status) bool {
-	return slices.ContainsFunc(st.Databases, func(d ledger.Database) bool { return slices.Contains(cutting, d.State) })
+	return slices.ContainsFunc(st.Databases, func(d ledger.Database) bool { return slices.Contains(cutting, d.State) || givesBack(d) })
 }
 
 // confirmable reports whether there is nothing to wait for but a confirmation.

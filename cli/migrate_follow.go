@@ -26,11 +26,16 @@ const newsPage = 500
 // endedStates are those in which a database's migration stays until somebody asks for something.
 var endedStates = []flow.State{flow.Completed, flow.Cancelled, flow.Failed}
 
+// givesBack reports whether a source that was closed is being opened again.
+func givesBack(d ledger.Database) bool {
+	return slices.ContainsFunc(d.Gates, func(g ledger.Gate) bool { return g.Name == "source-open" && g.Lacks != "" })
+}
+
 // ended reports whether nothing of an activity goes on by itself. Logins go on after their databases.
 func ended(st ledger.Status) bool {
 	completed := 0
 	for _, d := range st.Databases {
-		if !slices.Contains(endedStates, d.State) {
+		if !slices.Contains(endedStates, d.State) || givesBack(d) {
 			return false
 		}
 		if d.State == flow.Completed {

@@ -272,7 +272,7 @@ func TestMigrateCutover(t *testing.T) {
 		}
 		yes := "y\nyes\n"
 		r := f.run(t, t.Context(), &yes, "cutover", "move sales", "--max-pause", "90s", "--user-tail=false")
-		if got := strings.Join(f.asked, "; "); r.code != 0 || got != "cutover move sales [] apply=false userTail=false maxPause=1m30s; engage; confirm move sales [] \"\"" {
+		if got := strings.Join(f.asked, "; "); r.code != 0 || got != "cutover move sales [] apply=false userTail=false maxPause=1m30s; engage; confirm move sales [sales] \"\"" {
 			t.Errorf("%+v, asked %s", r, got)
 		}
 		golden(t, "migrate_cutover.txt", strings.ReplaceAll(r.err, "[y/N] ", "[y/N]\n")+r.out)
@@ -295,11 +295,22 @@ func TestMigrateCutoverUnattended(t *testing.T) {
 		if r := f.run(t, t.Context(), nil, "cutover", "move sales", "--yes", "--apply"); r.code != 0 || !strings.Contains(r.out, "the pause was 2.2 s") {
 			t.Errorf("apply: %+v", r)
 		}
-		f = cutoverReady()
-		db = &f.status.Databases[0]
-		f.looks = []func(*fakeService){func(*fakeService) { db.State, db.CanConfirm = flow.CutoverInProgress, true }}
-		if r := f.run(t, t.Context(), nil, "cutover", "move sales", "--yes"); r.code != 0 || !strings.Contains(r.out, "--confirm") || strings.Contains(strings.Join(f.asked, ""), "confirm") {
-			t.Errorf("no apply: %+v, asked %v", r, f.asked)
+		for _, others := range []bool{true, false} { // beside another process it leaves; else it stays, to give the source back in time
+			f = cutoverReady()
+			db = &f.status.Databases[0]
+			f.looks = []func(*fakeService){func(*fakeService) { db.State, db.CanConfirm = flow.CutoverInProgress, true }}
+			want := 0
+			if f.engage = migrate.ErrRunning; !others {
+				f.engage, want = nil, ExitFailed
+				f.looks = append(f.looks, func(*fakeService) {}, func(*fakeService) {
+					db.State, db.CanConfirm = flow.LogsUploading, false
+					db.Gates[2].Lacks = "the source is being opened again"
+				}, func(*fakeService) { db.Gates[2].Lacks = "" })
+			}
+			r := f.run(t, t.Context(), nil, "cutover", "move sales", "--yes")
+			if r.code != want || strings.Count(r.out, "--confirm") != 1 || strings.Contains(strings.Join(f.asked, ""), "confirm") || len(f.looks) > 0 {
+				t.Errorf("no apply, others %v: %+v, asked %v, looks left %d", others, r, f.asked, len(f.looks))
+			}
 		}
 		f = cutoverReady()
 		db = &f.status.Databases[0]
@@ -309,6 +320,24 @@ func TestMigrateCutoverUnattended(t *testing.T) {
 		}
 		if r := f.run(t, t.Context(), nil, "cutover", "move sales", "--yes", "--apply"); r.code != ExitFailed || !strings.Contains(r.err, "given up") {
 			t.Errorf("given up: %+v", r)
+		}
+	})
+}
+
+// A person who does not confirm where nobody else works has the source given back.
+func TestMigrateCutoverDeclined(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := cutoverReady()
+		db := &f.status.Databases[0]
+		f.looks = []func(*fakeService){
+			func(*fakeService) { db.State, db.CanConfirm = flow.CutoverInProgress, true },
+			func(*fakeService) { db.State, db.CanConfirm = flow.LogsUploading, false },
+		}
+		answers := "y\nn\n"
+		r := f.run(t, t.Context(), &answers, "cutover", "move sales")
+		if asked := strings.Join(f.asked, "; "); r.code != ExitFailed || !strings.HasSuffix(asked, "engage; give up move sales [sales]") {
+			t.Errorf("%+v, asked %s", r, asked)
 		}
 	})
 }
