@@ -279,12 +279,7 @@ func (s *Snapshot) PrincipalByID(id int32) *Principal {
 
 // PrincipalBySID returns the user that stands for the login with a SID, or nil.
 func (s *Snapshot) PrincipalBySID(sid []byte) *Principal {
-	for _, p := range s.principals {
-		if len(sid) > 0 && p.Kind != "R" && string(p.SID) == string(sid) {
-			return p
-		}
-	}
-	return nil
+	return s.bySID[string(sid)]
 }
 
 // Guest is the user of those who have none.

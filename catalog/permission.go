@@ -65,7 +65,12 @@ func (s store) hasPermissions() (bool, error) {
 
 // loadPermissions reads what was granted and denied, and the owners that differ from those of the schemas.
 func (l *loader) loadPermissions() error {
-	l.owners = map[ownedKey]int32{}
+	l.owners, l.bySID = map[ownedKey]int32{}, map[string]*Principal{}
+	for _, p := range l.principals {
+		if len(p.SID) > 0 && !p.IsRole() && l.bySID[string(p.SID)] == nil {
+			l.bySID[string(p.SID)] = p
+		}
+	}
 	if has, err := l.hasPermissions(); err != nil || !has {
 		return err
 	}

@@ -1,12 +1,27 @@
 package catalog
 
-import "linkspan/sqlerr"
+import (
+	"strings"
+
+	"linkspan/sqlerr"
+)
 
 // IsRole tells a role from a user.
 func (p *Principal) IsRole() bool { return p.Kind == "R" }
 
 // Built tells that every database has the principal and that it stays as it is.
 func (p *Principal) Built() bool { return p.Fixed }
+
+// withoutLogin begins the SIDs of users without a login and of roles (S-1-9-3): no login has one.
+const withoutLogin = "\x01\x05\x00\x00\x00\x00\x00\x09\x03\x00\x00\x00"
+
+// HasLogin tells that a user stands for a login, which may be gone.
+func (p *Principal) HasLogin() bool {
+	return p.ID == dboID || len(p.SID) > 0 && !p.IsRole() && !strings.HasPrefix(string(p.SID), withoutLogin)
+}
+
+// SIDWithoutLogin makes the SID of a user or role for which no login stands, of 16 bytes that nothing else has.
+func SIDWithoutLogin(unique [16]byte) []byte { return append([]byte(withoutLogin), unique[:]...) }
 
 // kindWord is what messages call the principal.
 func (p *Principal) kindWord() string {

@@ -76,6 +76,8 @@ type Snapshot struct {
 	// permissions are by securable; owners are those of objects and roles that differ from the usual.
 	permissions []Permission
 	owners      map[ownedKey]int32
+	// bySID are the users that stand for logins.
+	bySID map[string]*Principal
 	// accesses keeps what Access worked out, by the user's number.
 	accesses sync.Map
 }

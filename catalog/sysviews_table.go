@@ -25,6 +25,9 @@ func objectsOf(more func(v *views, o *Object) []any, kinds ...Kind) func(v *view
 				continue
 			}
 			values := objectRow(o)
+			if owner, ok := v.owners[ownedKey{ClassObject, o.ID}]; ok {
+				values[2] = owner
+			}
 			if more != nil {
 				values = append(values, more(v, o)...)
 			}
@@ -301,7 +304,7 @@ func principalRows(v *views, add row) error {
 	desc := map[string]string{"S": "SQL_USER", "R": "DATABASE_ROLE", "C": "CERTIFICATE_MAPPED_USER", "E": "EXTERNAL_USER", "U": "WINDOWS_USER"}
 	for _, p := range v.principals {
 		auth, authDesc := 0, "NONE"
-		if p.SID != nil || p.ID == dboID {
+		if p.HasLogin() {
 			auth, authDesc = 1, "INSTANCE"
 		}
 		if p.Kind == "U" && auth == 1 {

@@ -132,6 +132,9 @@ func (t *taking) tail(ctx context.Context, out sqlapi.ResultSink) error {
 		return err
 	}
 	defer open()
+	if err := t.quiesce(ctx); err != nil {
+		return err
+	}
 	if err := t.write(ctx, out); err != nil {
 		return err
 	}
@@ -149,6 +152,18 @@ func (t *taking) tail(ctx context.Context, out sqlapi.ResultSink) error {
 		return err
 	}
 	return t.report(out)
+}
+
+// quiesce waits until everything that was appended is durable. Nobody is in the database, but the commit of a session that
+// was ended may still be on its way to the disk: it would be behind the tail's end, on the source alone.
+func (t *taking) quiesce(ctx context.Context) error {
+	w, err := t.db.Writer(ctx)
+	if err != nil {
+		return err
+	}
+	end := w.Base()
+	w.Rollback()
+	return t.db.WaitDurable(ctx, end)
 }
 
 // demote makes the storage take log instead of writers; a database in standby stays readable.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"linkspan/backup/device"
@@ -53,9 +54,11 @@ type Instance struct {
 	mu       sync.RWMutex // protects what follows
 	// databases are by folded name.
 	databases map[string]*Database
-	// logins are the logins and server roles, by folded name; tokens what each may do.
+	// logins are the logins and server roles, by folded name.
 	logins map[string]*loginDoc
-	tokens tokenSet
+
+	// tokens are what each login may do, by number; every change of a login begins an empty set, under mu.
+	tokens atomic.Pointer[sync.Map]
 
 	principals principals
 
@@ -83,6 +86,7 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 	}
 	in := &Instance{opts: o, started: o.Clock.Now(), databases: map[string]*Database{}, logins: map[string]*loginDoc{}, membership: newTurnstile(),
 		caseSensitive: strings.Contains(strings.ToUpper(o.Collation), "_CS_") || strings.Contains(strings.ToUpper(o.Collation), "_BIN")}
+	in.tokens.Store(new(sync.Map))
 	in.memory = storage.NewMemory(storage.SplitMemory(o.Storage.MemoryBytes))
 	in.events = newStorageEvents(in)
 	if err := in.start(ctx); err != nil {

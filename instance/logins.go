@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"linkspan/login"
@@ -298,7 +299,7 @@ func (in *Instance) putLogin(ctx context.Context, old *loginDoc, l loginDoc) err
 	defer in.mu.Unlock()
 	delete(in.logins, in.fold(old.Name))
 	in.logins[in.fold(l.Name)] = &l
-	in.tokens.of = nil
+	in.tokens.Store(new(sync.Map))
 	return nil
 }
 
@@ -354,6 +355,6 @@ func (in *Instance) forgetPrincipal(ctx context.Context, l *loginDoc) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.logins, in.fold(l.Name))
-	in.tokens.of = nil
+	in.tokens.Store(new(sync.Map))
 	return nil
 }

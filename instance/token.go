@@ -87,11 +87,6 @@ func (t *token) everything() bool {
 	return t.all || t.given["CONTROL SERVER"] && !t.denied["CONTROL SERVER"]
 }
 
-// tokenSet keeps the tokens of the present logins. A change of any login forgets them all.
-type tokenSet struct {
-	of map[int]*token
-}
-
 // serverItself is the token of what the server does by itself.
 var serverItself = &token{all: true}
 
@@ -100,19 +95,15 @@ func (in *Instance) token(id int) *token {
 	if id == 0 {
 		return serverItself
 	}
+	// The set is taken before the logins are looked at: what is worked out of old ones goes into a set that is given up.
+	set := in.tokens.Load()
+	if t, ok := set.Load(id); ok {
+		return t.(*token) //nolint:forcetypeassert // nothing else is stored
+	}
 	in.mu.RLock()
-	t := in.tokens.of[id]
+	t := in.newTokenLocked(id)
 	in.mu.RUnlock()
-	if t != nil {
-		return t
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	t = in.newTokenLocked(id)
-	if in.tokens.of == nil {
-		in.tokens.of = map[int]*token{}
-	}
-	in.tokens.of[id] = t
+	set.Store(id, t)
 	return t
 }
 

@@ -117,7 +117,7 @@ func (p *principalChange) free(l *loginDoc, id int32) error {
 
 // ownSID makes the SID of a user without login: that of a name in the database, which no login has.
 func (p *principalChange) ownSID(name string) []byte {
-	return append([]byte{1, 5, 0, 0, 0, 0, 0, 9, 3, 0, 0, 0}, windowsSID(p.c.Database + "\x00" + name)[12:]...)
+	return catalog.SIDWithoutLogin([16]byte(windowsSID(p.c.Database + "\x00" + name)[12:]))
 }
 
 func checkUserName(name string) error {
