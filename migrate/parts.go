@@ -189,14 +189,13 @@ func (p *parts) openLogins(Options) error {
 	if err != nil {
 		return err
 	}
-	o := logins.Options{Scope: p.spec.Settings.Logins, Log: p.log,
-		Source: func(ctx context.Context) (*sqlclient.Client, error) { return sqlclient.Open(ctx, source) },
+	o := logins.Options{Scope: p.spec.Settings.Logins, Log: p.log, Source: logins.Dial(source),
 		Target: func(ctx context.Context) (*sqlclient.Client, error) {
 			t, err := p.targetLogin(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return sqlclient.Open(ctx, t)
+			return logins.Dial(t)(ctx)
 		}}
 	for _, d := range p.spec.Databases {
 		o.Databases = append(o.Databases, logins.Pair{Source: d.Name, Target: d.Target})
