@@ -37,7 +37,7 @@ type Options struct {
 	// LoginsEvery is how often both sides' logins are compared; 15 s when 0. While nothing lacks it is up to eight times as long,
 	// and logins are listed every fourth time.
 	LoginsEvery time.Duration
-	// Blocks is how many blocks are copied at once by the whole engine, PerFile how many of one file; 8 and 4 when 0.
+	// Blocks is how many blocks are copied at once by the whole engine, PerFile how many of one file; 8 each when 0.
 	Blocks, PerFile int
 	// Scans is how many sources are read at once; 16 when 0.
 	Scans int
@@ -61,7 +61,7 @@ func (o Options) defaults() (Options, error) {
 	}
 	o.ScanEvery, o.FollowEvery = cmp.Or(o.ScanEvery, 2*time.Second), cmp.Or(o.FollowEvery, 5*time.Second)
 	o.LoginsEvery = cmp.Or(o.LoginsEvery, 15*time.Second)
-	o.Blocks, o.PerFile, o.Scans = cmp.Or(o.Blocks, 8), cmp.Or(o.PerFile, 4), cmp.Or(o.Scans, 16)
+	o.Blocks, o.PerFile, o.Scans = cmp.Or(o.Blocks, 8), cmp.Or(o.PerFile, 8), cmp.Or(o.Scans, 16)
 	o.Backoff, o.MaxBackoff = cmp.Or(o.Backoff, time.Second), cmp.Or(o.MaxBackoff, time.Minute)
 	o.SweepEvery = cmp.Or(o.SweepEvery, 30*time.Second)
 	if min(o.SweepEvery, o.ScanEvery, o.FollowEvery, o.LoginsEvery, o.Backoff, o.MaxBackoff) < 0 || min(o.Blocks, o.PerFile, o.Scans) < 0 {

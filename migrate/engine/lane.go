@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -178,7 +179,7 @@ func (ln *lane) do(ctx context.Context, s *ledger.Snapshot, x flow.Effect) ([]fl
 	defer cancel()
 	o := Order{Activity: s.Activity, Database: s.Database, Effect: x, Migration: s.Migration}
 	o.File, o.Set = s.Migration.Named(x)
-	events, err := works.Do(ctx, o)
+	events, err := ln.call(ctx, works, o)
 	switch cause := context.Cause(ctx); {
 	case err != nil && errors.Is(cause, errGone):
 		return nil, errGone
@@ -202,6 +203,17 @@ func (ln *lane) do(ctx context.Context, s *ledger.Snapshot, x flow.Effect) ([]fl
 		}
 	}
 	return events, nil
+}
+
+// call has Works carry an order out. A defect there is an error of this effect, and harms no other migration.
+func (ln *lane) call(ctx context.Context, works Works, o Order) (events []flow.Event, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			ln.e.o.Log.Error("a defect of the program", "effect", o.Effect.String(), "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("a defect of the program, see its log: %v", r)
+		}
+	}()
+	return works.Do(ctx, o)
 }
 
 // worked stores what came of an effect, and that the troubles are over which it shows to be. done is the effect's key when it

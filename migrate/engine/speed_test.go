@@ -54,6 +54,7 @@ func TestCopyKeepsTheLineBusy(t *testing.T) {
 	w.dbs["db1"].Share = w.dbs["db1"].Share[:1]
 	w.dbs["db1"].Share[0].Size = blocks * blockSize
 	o := w.options()
+	o.PerFile = 4
 	o.Open = func(context.Context, ledger.Activity) (engine.Works, error) { return w, nil }
 	start(t, l, o)
 	create(t, l, "move", "db1")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,6 +101,22 @@ func TestHaltFailsAndRetryGoesOn(t *testing.T) {
 	if n := w.did("db1")["seal db1/full"]; n != 1 {
 		t.Errorf("sealed %d times", n)
 	}
+}
+
+// TestDefectHarmsOneEffect: what panics is a trouble of its migration, and is tried again.
+func TestDefectHarmsOneEffect(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int64
+	l, _, _ := begun(t, func(w *world) {
+		w.before = func(o engine.Order) error {
+			if o.Effect.Kind == flow.CopyBlock && tries.Add(1) < 8 {
+				panic("index out of range")
+			}
+			return nil
+		}
+	})
+	await(t, l, "move", "db1", "in trouble", waits("storage: a defect of the program, see its log: index out of range"))
+	await(t, l, "move", "db1", "ready", ready)
 }
 
 // TestWorksThatCannotBeMade: the activity's parts cannot be made at first; each database says so, and goes on by itself.

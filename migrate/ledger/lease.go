@@ -219,7 +219,16 @@ func (s *Snapshot) Due(lane Lane) []flow.Effect {
 
 // Look reads a migration.
 func (l *Ledger) Look(ctx context.Context, migration int64) (*Snapshot, error) {
-	var r *record
+	var version int64
+	if err := l.peek.QueryRowContext(ctx, migration).Scan(&version); err != nil {
+		return nil, l.explain(err)
+	}
+	l.mu.Lock()
+	r := l.records[migration]
+	l.mu.Unlock()
+	if r != nil && r.version == version {
+		return r.snapshot(), nil
+	}
 	err := l.read(ctx, func(tx *sql.Tx) (err error) { r, err = l.load(ctx, tx, migration); return err })
 	if err != nil {
 		return nil, err

@@ -41,6 +41,7 @@ type Ledger struct {
 	clock  clock.Clock
 	log    *slog.Logger
 	db     *sql.DB
+	peek   *sql.Stmt                 // the version of a migration
 	client *river.Client[*sql.Tx] // inserts only
 
 	mu      sync.Mutex
@@ -98,6 +99,9 @@ func Open(ctx context.Context, dir string, o Options) (*Ledger, error) {
 	if err := l.upgrade(ctx); err != nil {
 		return nil, errors.Join(l.explain(err), l.db.Close())
 	}
+	if l.peek, err = l.db.PrepareContext(ctx, "SELECT version FROM migrations WHERE id = ?"); err != nil {
+		return nil, errors.Join(l.explain(err), l.db.Close())
+	}
 	if l.client, err = l.Client(&river.Config{}); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
@@ -132,7 +136,7 @@ func address(path string) string {
 func (l *Ledger) Dir() string { return l.dir }
 
 // Close closes the database. An engine on it MUST have been stopped before. Idempotent.
-func (l *Ledger) Close() error { return l.db.Close() }
+func (l *Ledger) Close() error { return errors.Join(l.peek.Close(), l.db.Close()) }
 
 // Observe has f called, without a lock held, after each change of a migration that this Ledger made. f MUST return at once;
 // nil ends it.
