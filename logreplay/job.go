@@ -37,16 +37,16 @@ type restoredSet struct {
 	Finished time.Time `json:"finished"`
 }
 
-// completion is somebody's wish to complete the job.
-type completion struct {
-	last   string
+// wish is what somebody asks of the job; its loop does it between two steps, so that nothing of the record is lost.
+type wish struct {
+	do     func() error
 	answer chan error
 }
 
 // job restores one database. Its loop alone restores; what others see is below mu.
 type job struct {
 	m      *Manager
-	wishes chan completion
+	wishes chan wish
 	done   chan struct{} // closed when the loop has ended for good
 	cancel context.CancelFunc
 	ctx    context.Context
@@ -62,7 +62,7 @@ type job struct {
 }
 
 func newJob(m *Manager, d record) *job {
-	j := &job{m: m, record: d, wishes: make(chan completion), done: make(chan struct{}), scan: scan{seen: map[string]scanned{}}}
+	j := &job{m: m, record: d, wishes: make(chan wish), done: make(chan struct{}), scan: scan{seen: map[string]scanned{}}}
 	j.ctx, j.cancel = context.WithCancel(m.group.Context())
 	return j
 }
@@ -116,9 +116,9 @@ func (j *job) wait(ctx context.Context) error {
 	}
 }
 
-// askComplete hands the wish to the loop, which knows whether it can be.
-func (j *job) askComplete(ctx context.Context, last string) error {
-	w := completion{last, make(chan error, 1)}
+// ask hands a wish to the loop, which knows whether it can be.
+func (j *job) ask(ctx context.Context, do func() error) error {
+	w := wish{do, make(chan error, 1)}
 	select {
 	case j.wishes <- w:
 		return <-w.answer
@@ -151,7 +151,7 @@ func (j *job) run(context.Context) {
 		}
 		select { // a wish does not wait for all that there is to restore
 		case w := <-j.wishes:
-			w.answer <- j.complete(w.last)
+			w.answer <- w.do()
 		default:
 		}
 	}
@@ -288,6 +288,13 @@ func isBad(err error) bool {
 	}
 	var e *sqlerr.Error
 	return errors.As(err, &e) && badSets[int32(e.Number)]
+}
+
+// sign goes on with another signature for the same folder.
+func (j *job) sign(signature string) error {
+	d := j.snapshot()
+	d.Spec.Signature = signature
+	return j.keep(j.ctx, d)
 }
 
 // complete takes the wish when the files lead there.

@@ -130,7 +130,8 @@ func unavailable(database string) error {
 	return armtypes.Errorf(http.StatusNotFound, "RestoreDetailsNotAvailableOrExpired", "There are no restore details of the database '%s': no log replay made it.", database)
 }
 
-// StartReplay begins a job and returns when it is kept and its folder was seen. The same request again is success. A job
+// StartReplay begins a job and returns when it is kept and its folder was seen. The same request again is success,
+// and one with another signature has the job go on with that. A job
 // with autocomplete is waited for: until the database is open, the job failed, or ctx ends.
 func (m *Manager) StartReplay(ctx context.Context, s armtypes.ReplaySpec) error {
 	j, err := m.begin(ctx, s)
@@ -145,7 +146,7 @@ func (m *Manager) begin(ctx context.Context, s armtypes.ReplaySpec) (*job, error
 	if j := m.job(s.Database); j != nil {
 		if d := j.snapshot(); d.Ended.IsZero() {
 			if d.Spec.Container == s.Container && d.Spec.AutoComplete == s.AutoComplete && (!s.AutoComplete || d.Spec.LastBackup == s.LastBackup) {
-				return j, nil
+				return j, m.renew(ctx, j, d.Spec, s)
 			}
 			return nil, armtypes.Errorf(http.StatusConflict, "ConflictingDatabaseOperation", "A log replay of the database '%s' is running, from %s. Stop it first.", s.Database, d.Spec.Container)
 		}
@@ -189,6 +190,17 @@ func (m *Manager) begin(ctx context.Context, s armtypes.ReplaySpec) (*job, error
 	return j, nil
 }
 
+// renew gives a job the signature of a later request, when that can be used.
+func (m *Manager) renew(ctx context.Context, j *job, now, then armtypes.ReplaySpec) error {
+	if now.Signature == then.Signature {
+		return nil
+	}
+	if err := m.try(ctx, then); err != nil {
+		return err
+	}
+	return j.ask(ctx, func() error { return j.sign(then.Signature) })
+}
+
 // try looks into the folder once.
 func (m *Manager) try(ctx context.Context, s armtypes.ReplaySpec) error {
 	src, err := m.open(s)
@@ -228,7 +240,7 @@ func (m *Manager) CompleteReplay(ctx context.Context, database, lastBackup strin
 	case d.Spec.AutoComplete:
 		return armtypes.Errorf(http.StatusConflict, "LogReplayCompletesItself", "The log replay of the database '%s' completes by itself after %s.", database, d.Spec.LastBackup)
 	}
-	if err := j.askComplete(ctx, lastBackup); err != nil {
+	if err := j.ask(ctx, func() error { return j.complete(lastBackup) }); err != nil {
 		return err
 	}
 	return j.wait(ctx)

@@ -48,7 +48,7 @@ func (j *job) pause() {
 		case <-j.ctx.Done():
 		case <-look:
 		case w := <-j.wishes:
-			w.answer <- j.complete(w.last)
+			w.answer <- w.do()
 		case <-next:
 			release()
 			began := o.Clock.Now()

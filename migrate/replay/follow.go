@@ -34,7 +34,33 @@ func (t *Target) Follow(ctx context.Context) (r flow.Restore, gone bool, err err
 			Fix: "delete the restoring database there (" + t.stopCommand() + ") and retry: what is in storage is restored again"}
 	}
 	t.remember(r)
+	if strings.EqualFold(s.details.Status, armtypes.ReplayBlocked) && says(s.details.BlockReason, unread...) {
+		return r, false, t.renew(ctx, s.details.BlockReason)
+	}
 	return r, false, nil
+}
+
+// unread are words of a target that cannot read the storage.
+var unread = append([]string{"signature", "AuthorizationFailure", "AuthenticationFailed", "permission denied", "the storage service answers"}, unreached...)
+
+// renew hands the target the signature that there is now: the one that it has may have expired. What is wrong with ours, or
+// why the target does not take it, is told; a target that took it is told of as long as it says that it cannot read.
+func (t *Target) renew(ctx context.Context, reason string) error {
+	if err := t.checkSource(ctx); err != nil {
+		return err
+	}
+	location, err := t.location(ctx)
+	if err != nil {
+		return err
+	}
+	op, err := t.o.Client.BeginReplay(ctx, t.o.Instance, location, t.request())
+	if err == nil {
+		_, err = t.await(ctx, op, func() bool { return true })
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return hinder(ctx, fmt.Sprintf("%s cannot read the storage: %s", t.o.Instance.Name, reason), "let the instance's network reach the storage account; if the signature expired, "+readSAS, err)
 }
 
 // restoreOf reads restore details.

@@ -321,6 +321,53 @@ func TestTaken(t *testing.T) {
 	}
 }
 
+// A signature that expires in the middle is told, and a new one has the restore go on where it was.
+func TestSignatureRenewed(t *testing.T) {
+	t.Parallel()
+	a := mediatest.StartAzurite(t)
+	c, address, fresh := a.Container(t, "migration", sas.ContainerPermissions{Read: true, List: true})
+	r := newRig(t)
+	var err error
+	if r.depot, err = depot.New(depot.Options{Blob: azblob.Options{Container: address, Account: a.Account, Key: a.Key}, Prefix: "move"}); err != nil {
+		t.Fatal(err)
+	}
+	r.shop()
+	r.backup(flow.Full, "full.bak")
+	u, err := c.GetSASURL(sas.ContainerPermissions{Read: true, List: true}, time.Now().Add(20*time.Second), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, short, _ := strings.Cut(u, "?")
+	o := replay.Options{Client: r.arm, Instance: r.id, Container: r.depot.Location("shop"), SAS: short, Database: "moved"}
+	if err := replay.New(o).Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.follow(replay.New(o), restored(1))
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(90 * time.Second); ; <-tick.C {
+		_, _, err := replay.New(o).Follow(t.Context())
+		if err != nil {
+			is[*flow.Hindrance](t, err, "expired at")
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("that the signature expired is not told")
+		}
+	}
+	r.backup(flow.Log, "l1.trn")
+	o.SAS = fresh
+	for deadline := time.Now().Add(60 * time.Second); ; <-tick.C {
+		f, gone, err := replay.New(o).Follow(t.Context())
+		if err == nil && len(f.Restored) == 2 {
+			break
+		}
+		if gone || time.Now().After(deadline) {
+			t.Fatalf("with a new signature: %+v, gone %v, %v", f, gone, err)
+		}
+	}
+}
+
 // From a container, and what the service refuses of it is told before it is asked.
 func TestContainer(t *testing.T) {
 	t.Parallel()

@@ -201,8 +201,7 @@ func (t *Target) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	op, err := t.o.Client.BeginReplay(ctx, t.o.Instance, location, armtypes.ReplaySpec{Database: t.o.Database, Container: t.o.Container, Signature: t.o.SAS,
-		Tags: map[string]string{tagName: t.tag}})
+	op, err := t.o.Client.BeginReplay(ctx, t.o.Instance, location, t.request())
 	if err != nil {
 		return t.trouble(ctx, err)
 	}
@@ -211,6 +210,10 @@ func (t *Target) Start(ctx context.Context) error {
 		return err == nil && d.Status != "" && !strings.EqualFold(d.Status, armtypes.ReplayFailed)
 	})
 	return err
+}
+
+func (t *Target) request() armtypes.ReplaySpec {
+	return armtypes.ReplaySpec{Database: t.o.Database, Container: t.o.Container, Signature: t.o.SAS, Tags: map[string]string{tagName: t.tag}}
 }
 
 func (t *Target) location(ctx context.Context) (string, error) {
