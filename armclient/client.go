@@ -79,6 +79,15 @@ func New(o Options) (*Client, error) {
 // Close gives the idle connections up. The client stays usable.
 func (c *Client) Close() { c.idle() }
 
+// Credential gives tokens of who calls, for other services that take the same application or login, such as blob storage.
+func (o Options) Credential() (azcore.TokenCredential, error) {
+	transport, err := newTransport(o)
+	if err != nil {
+		return nil, err
+	}
+	return o.credential(corepolicy.ClientOptions{Cloud: o.cloud(), Transport: &http.Client{Transport: transport}})
+}
+
 func (o Options) local() bool { return o.Endpoint != "" }
 
 func (o Options) cloud() cloud.Configuration {
