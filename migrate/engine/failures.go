@@ -27,7 +27,15 @@ type failure struct {
 
 func newFailures(o Options) *failures { return &failures{o: o, of: map[int64]map[string]*failure{}} }
 
-// keep forgets effects that are not outstanding any more.
+// inCutover is how long is waited at most after an error while the source is closed, or will be soon.
+const inCutover = 2 * time.Second
+
+// hurried reports whether inCutover counts.
+func hurried(m *flow.Migration) bool {
+	return m.State == flow.CutoverInProgress || m.State == flow.CutoverInitiated
+}
+
+// keep forgets effects that are not outstanding any more, and has the others tried soon in a cutover.
 func (f *failures) keep(s *ledger.Snapshot) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -35,9 +43,12 @@ func (f *failures) keep(s *ledger.Snapshot) {
 		return
 	}
 	due := names(s.Migration)
-	for n := range f.of[s.ID] {
+	soon := f.o.Clock.Now().Add(inCutover)
+	for n, x := range f.of[s.ID] {
 		if !due[n] {
 			delete(f.of[s.ID], n)
+		} else if hurried(s.Migration) && x.next.After(soon) {
+			x.next = soon
 		}
 	}
 }
@@ -66,6 +77,9 @@ func (f *failures) failed(s *ledger.Snapshot, name, place, text string) (wait ti
 		f.of[s.ID][name] = x
 	}
 	wait = min(f.o.Backoff<<min(x.attempts, 20), f.o.MaxBackoff)
+	if hurried(s.Migration) {
+		wait = min(wait, inCutover)
+	}
 	x.attempts, x.next, x.place = x.attempts+1, f.o.Clock.Now().Add(wait), place
 	for other, y := range f.of[s.ID] {
 		if other != name && y.place == place && y.told != "" && s.Migration.Troubles[place] != "" {

@@ -3,9 +3,11 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -158,6 +160,27 @@ func killed(t *testing.T, story, dies string) bool {
 		}
 	}
 	return true
+}
+
+// TestKilledAgainAndAgain kills it at any moment, a dozen times in a row.
+func TestKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(uint64(seed), 0)) //nolint:gosec // a test's
+	dir := t.TempDir()
+	for range 12 {
+		ctx, cancel := context.WithTimeout(t.Context(), 80*time.Millisecond+time.Duration(random.IntN(300))*time.Millisecond)
+		c := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestChild$", "-test.count=1") //nolint:gosec // this program
+		c.Env = append(os.Environ(), childFolder+"="+dir, childStory+"=to the end", childDies+"=")
+		out, err := c.CombinedOutput()
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	child(t, dir, "to the end", "")
+	checkOnce(t, newWorld(t, dir, "db1"), "db1")
 }
 
 // tellers are the stories that come through a place, the likeliest first.

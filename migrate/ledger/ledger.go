@@ -41,7 +41,7 @@ type Ledger struct {
 	clock  clock.Clock
 	log    *slog.Logger
 	db     *sql.DB
-	peek   *sql.Stmt                 // the version of a migration
+	peek   *sql.Stmt              // the version of a migration
 	client *river.Client[*sql.Tx] // inserts only
 
 	mu      sync.Mutex
