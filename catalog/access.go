@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"sync"
 
 	"linkspan/rel"
 	"linkspan/sqlerr"
@@ -54,6 +55,14 @@ type Access struct {
 	given, denied map[grantKey]bool
 	// columns are the objects of which single columns were granted or denied.
 	columns map[int32]bool
+	// decided keeps what check found out about whole objects, by decision.
+	decided sync.Map
+}
+
+// decision is a permission on an object of which no columns were granted or denied by themselves.
+type decision struct {
+	permission string
+	object     int32
 }
 
 type grantKey struct {
@@ -218,6 +227,20 @@ var noColumn = &rel.Column{}
 
 // check gives nil when a need is met, else the column it fails on or noColumn.
 func (a *Access) check(n Need) *rel.Column {
+	if a.columns[n.Object.ID] {
+		return a.find(n)
+	}
+	key := decision{n.Permission, n.Object.ID}
+	if c, ok := a.decided.Load(key); ok {
+		return c.(*rel.Column) //nolint:forcetypeassert // nothing else is stored
+	}
+	c := a.find(n)
+	a.decided.Store(key, c)
+	return c
+}
+
+// find is check without what is known already.
+func (a *Access) find(n Need) *rel.Column {
 	o := n.Object
 	if p := a.snap.objects[o.Parent]; p != nil {
 		o = p
