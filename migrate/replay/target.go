@@ -89,7 +89,7 @@ type standing struct {
 // look asks the target.
 func (t *Target) look(ctx context.Context) (standing, error) {
 	db, err := t.o.Client.Database(ctx, t.o.Instance, t.o.Database)
-	if isCode(err, http.StatusNotFound, "ResourceNotFound", "DatabaseDoesNotExist", "DatabaseNotFound") {
+	if armclient.IsNotFound(err) && !isCode(err, 0, "ResourceGroupNotFound", "SubscriptionNotFound") {
 		return standing{}, t.instanceThere(ctx)
 	}
 	if err != nil {
