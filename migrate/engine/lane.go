@@ -163,7 +163,7 @@ var limits = map[flow.EffectKind]time.Duration{
 	flow.DropTarget: time.Hour,
 }
 
-// do carries one effect out. errGone: it need not be done any more.
+// do carries one effect out. errGone: it need not be done any more. There may be events beside an error.
 func (ln *lane) do(ctx context.Context, s *ledger.Snapshot, x flow.Effect) ([]flow.Event, error) {
 	works, err := ln.works.get(ctx, ln.e, s.ActivityID)
 	if err != nil {
@@ -184,11 +184,10 @@ func (ln *lane) do(ctx context.Context, s *ledger.Snapshot, x flow.Effect) ([]fl
 	case err != nil && errors.Is(cause, errGone):
 		return nil, errGone
 	case err != nil && cause != nil:
-		return nil, fmt.Errorf("%w: %w", cause, err)
-	case err != nil:
-		return nil, err
+		err = fmt.Errorf("%w: %w", cause, err)
+	case err == nil:
+		dieAfter(x.Kind)
 	}
-	dieAfter(x.Kind)
 	now := ln.e.o.Clock.Now()
 	for i := range events {
 		v := &events[i]
@@ -202,7 +201,7 @@ func (ln *lane) do(ctx context.Context, s *ledger.Snapshot, x flow.Effect) ([]fl
 			v.File, v.Version = x.File, x.Version
 		}
 	}
-	return events, nil
+	return events, err
 }
 
 // call has Works carry an order out. A defect there is an error of this effect, and harms no other migration.

@@ -98,6 +98,11 @@ func (w *sides) carry(ctx context.Context, s *ledger.Snapshot, x flow.Effect) er
 	}
 	events, err := w.do(ctx, s, x)
 	if err != nil {
+		if len(events) > 0 && ctx.Err() == nil {
+			if err := w.e.batch.report(ctx, s.ID, events); err != nil {
+				return err
+			}
+		}
 		_, err = w.failed(ctx, s, x, err)
 		return err
 	}

@@ -103,6 +103,33 @@ func TestHaltFailsAndRetryGoesOn(t *testing.T) {
 	}
 }
 
+// TestEventsBesideAnError: a target that tells how far it is, and that it is hindered, is believed in both.
+func TestEventsBesideAnError(t *testing.T) {
+	t.Parallel()
+	l := openLedger(t, filepath.Join(t.TempDir(), "state"))
+	w := newWorld(t, t.TempDir(), "db1")
+	o := w.options()
+	o.Open = func(context.Context, ledger.Activity) (engine.Works, error) { return hindered{w}, nil }
+	start(t, l, o)
+	create(t, l, "move", "db1")
+	ask(t, l, "move", "db1", flow.Event{Kind: flow.Start})
+	d := await(t, l, "move", "db1", "restored", func(d ledger.Database) bool { return d.Files[flow.FileRestored] == 3 })
+	if !waits("target: the SAS expires")(d) {
+		t.Errorf("waits: %v", d.Waits)
+	}
+}
+
+// hindered is a world whose target is hindered.
+type hindered struct{ *world }
+
+func (h hindered) Do(ctx context.Context, o engine.Order) ([]flow.Event, error) {
+	events, err := h.world.Do(ctx, o)
+	if o.Effect.Kind == flow.FollowRestore {
+		err = &flow.Hindrance{At: flow.AtTarget, What: "the SAS expires"}
+	}
+	return events, err
+}
+
 // TestDefectHarmsOneEffect: what panics is a trouble of its migration, and is tried again.
 func TestDefectHarmsOneEffect(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,7 @@ type Order struct {
 type Works interface {
 	// Do carries an order out, or finds that it is done, and returns the events that tell; At is filled in by the engine.
 	// A *flow.Halt is reported as Broken, a *flow.Hindrance as Trouble at its place (other errors at the place that the effect is about), and the order is given again.
+	// Events beside an error are taken too when the effect is about a migration's source or target.
 	Do(ctx context.Context, o Order) ([]flow.Event, error)
 	// Logins lists the logins of the source that are to be moved, in the order in which they are moved.
 	Logins(ctx context.Context) ([]Found, error)
