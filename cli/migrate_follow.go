@@ -59,7 +59,13 @@ type follower struct {
 	// since keeps what happened before from being printed.
 	since time.Time
 	after int64
+	// copied are the bytes of each database that were in storage when they were last looked at, at looked.
+	copied map[string]int64
+	looked time.Time
 }
+
+// progressEvery is how often a copy that goes on is told of: a large backup takes hours.
+const progressEvery = 30 * time.Second
 
 // newsLine is a line of --json.
 type newsLine struct {
@@ -103,6 +109,9 @@ func (f *follower) until(ctx context.Context, stop func(ledger.Status) bool) (le
 		if err == nil {
 			err = f.news(ctx) // after the status: what led to it is printed before the command ends
 		}
+		if err == nil {
+			err = f.progress(st, clock.System.Now())
+		}
 		if err != nil {
 			return st, err
 		}
@@ -113,6 +122,25 @@ func (f *follower) until(ctx context.Context, stop func(ledger.Status) bool) (le
 			return st, err
 		}
 	}
+}
+
+// progress tells how far copies are that went on since it was last told.
+func (f *follower) progress(st ledger.Status, now time.Time) error {
+	passed := now.Sub(f.looked)
+	if f.asJSON || !f.looked.IsZero() && passed < progressEvery {
+		return nil
+	}
+	p := &page{w: f.w}
+	before := f.copied
+	f.copied, f.looked = map[string]int64{}, now
+	for _, d := range st.Databases {
+		f.copied[d.Name] = d.CopiedBytes
+		was, known := before[d.Name]
+		if n := d.CopiedBytes - was; known && n > 0 && d.CopiedBytes < d.TotalBytes {
+			p.text(moment(now)+"  "+column(d.Name, 12)+"  ", fmt.Sprintf("%s of %s copied, %s per second", bytesText(d.CopiedBytes), bytesText(d.TotalBytes), bytesText(int64(float64(n)/passed.Seconds()))))
+		}
+	}
+	return p.err
 }
 
 // sleep waits, or ends with the context.

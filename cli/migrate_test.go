@@ -217,6 +217,25 @@ func TestMigrateStart(t *testing.T) {
 	})
 }
 
+// A copy that takes long is told of now and then.
+func TestMigrateStartTellsProgress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeService{status: moved()}
+		f.status.Databases, f.status.Logins = f.status.Databases[:1], nil
+		db := &f.status.Databases[0]
+		db.State, db.CopiedBytes, db.TotalBytes = flow.FullUploading, 0, 100<<30
+		for range 70 {
+			f.looks = append(f.looks, func(*fakeService) { db.CopiedBytes += 100 << 20 })
+		}
+		f.looks = append(f.looks, func(*fakeService) { db.State = flow.Cancelled })
+		r := f.run(t, t.Context(), nil, "start", specFile(t, goodSpec))
+		if n := strings.Count(r.out, "copied, 100.0 MiB per second"); n != 2 || !strings.Contains(r.out, "2.9 GiB of 100.0 GiB copied") {
+			t.Errorf("told %d times: %+v", n, r)
+		}
+	})
+}
+
 func TestMigrateStartRefused(t *testing.T) {
 	t.Parallel()
 	spec := specFile(t, goodSpec)
