@@ -127,7 +127,7 @@ func (l *Ledger) touch(path string) error {
 // the file's mode.
 func address(path string) string {
 	q := url.Values{"_txlock": {"immediate"}, "modeof": {path}, "_pragma": {
-		"busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(ON)", "trusted_schema(OFF)", "cell_size_check(ON)",
+		"busy_timeout(60000)", "synchronous(FULL)", "foreign_keys(ON)", "trusted_schema(OFF)", "cell_size_check(ON)",
 	}}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
 }
@@ -171,7 +171,7 @@ func (l *Ledger) explain(err error) error {
 		{sqlite3.NOTADB, "%s is no ledger or is damaged: put a copy of it back, or take another folder"},
 		{sqlite3.CORRUPT, "the ledger %s is damaged: put a copy of it back, or take another folder"},
 		{sqlite3.IOERR, "the disk of the ledger %s fails: look at the system's log; nothing was changed"},
-		{sqlite3.BUSY, "the ledger %s is held by another process for longer than 10 s: find the one that hangs"},
+		{sqlite3.BUSY, "the ledger %s is held by another process for longer than a minute: find the one that hangs"},
 	} {
 		if errors.Is(err, x.code) {
 			return &explained{fmt.Sprintf(x.text, path), err}
