@@ -14,14 +14,14 @@ import (
 
 func newMigrateStartCommand(env *migrateEnv) *cobra.Command {
 	f := &migrateFlags{env: env}
-	var follow bool
+	var follow, detach bool
 	c := &cobra.Command{
 		Use:   "start SPEC",
 		Short: "Begin a migration, and work on it until every database has ended",
 		Long: `Plan, record the activity, and work: copy, restore, follow, and carry out what other commands ask. Prints the timeline
 as it happens. It may run for weeks; interrupted (exit code 4), the same command goes on where it was. When another
 process works on the state folder ("linkspan serve", or another "start"), the activity is recorded for that one and the
-command returns; --follow stays and prints. An activity of the same name with another spec is refused (exit code 3).
+command returns; --follow stays and prints. --detach records it and returns in any case. An activity of the same name with another spec is refused (exit code 3).
 SPEC is a YAML file (docs/migrate.md), or - for standard input.`,
 		Args: exactly(1, "the spec"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -34,15 +34,16 @@ SPEC is a YAML file (docs/migrate.md), or - for standard input.`,
 				return err
 			}
 			defer done()
-			return f.start(c, m, spec, follow)
+			return f.start(c, m, spec, follow, detach)
 		},
 	}
 	f.register(c)
+	c.Flags().BoolVar(&detach, "detach", false, "record it, and leave the work to another process")
 	c.Flags().BoolVar(&follow, "follow", false, "print the timeline although another process does the work")
 	return c
 }
 
-func (f *migrateFlags) start(c *cobra.Command, m migrator, spec migrate.SpecSource, follow bool) error {
+func (f *migrateFlags) start(c *cobra.Command, m migrator, spec migrate.SpecSource, follow, detach bool) error {
 	ctx, out := c.Context(), c.OutOrStdout()
 	const again = "run the same command again, and it goes on"
 	since := clock.System.Now()
@@ -50,13 +51,18 @@ func (f *migrateFlags) start(c *cobra.Command, m migrator, spec migrate.SpecSour
 	if err != nil {
 		return interrupted(ctx, f.notStarted(out, err), again)
 	}
-	others, err := f.engage(ctx, m)
-	if err != nil {
-		return interrupted(ctx, err, again)
+	others := detach
+	if !detach {
+		if others, err = f.engage(ctx, m); err != nil {
+			return interrupted(ctx, err, again)
+		}
 	}
 	if !f.asJSON {
 		fmt.Fprintf(c.ErrOrStderr(), "activity %q is recorded in %s\n", activity, f.state)
-		if others {
+		switch {
+		case detach:
+			fmt.Fprintln(c.ErrOrStderr(), "it is worked on by \"linkspan serve\", or by this command without --detach")
+		case others:
 			fmt.Fprintln(c.ErrOrStderr(), "another process works on this state folder, and takes it up")
 		}
 	}

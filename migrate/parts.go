@@ -78,7 +78,8 @@ func (p *parts) openManagement(Options) (err error) {
 	if err != nil {
 		return err
 	}
-	p.arm, err = armclient.New(armclient.Options{Endpoint: t.Endpoint, Tenant: t.Tenant, ClientID: t.ClientID, ClientSecret: p.secrets.ClientSecret, CA: ca})
+	p.armOptions = armclient.Options{Endpoint: t.Endpoint, Tenant: t.Tenant, ClientID: t.ClientID, ClientSecret: p.secrets.ClientSecret, CA: ca}
+	p.arm, err = armclient.New(p.armOptions)
 	return err
 }
 
@@ -111,8 +112,13 @@ func (p *parts) openStorage(o Options) (err error) {
 	options := depot.Options{Folder: st.Folder, Prefix: p.spec.Name, Limit: depot.NewLimit(int64(p.spec.Settings.BandwidthMiB)<<20, p.clock)}
 	if st.Folder == "" {
 		options.Blob = azblob.Options{Container: st.Container, SAS: p.secrets.StorageSAS, Client: o.Client}
-		if st.Account != "" {
+		switch {
+		case st.Account != "":
 			options.Blob.Account, options.Blob.Key = st.Account, p.secrets.StorageKey
+		case p.secrets.StorageSAS == "":
+			if options.Blob.Token, err = p.armOptions.Credential(); err != nil { // the application that the target is asked as
+				return err
+			}
 		}
 	}
 	p.depot, err = depot.New(options)

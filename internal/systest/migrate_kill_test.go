@@ -36,7 +36,7 @@ func TestMigrationSurvivesKills(t *testing.T) {
 		m.log(n, 1)
 	}
 	m.serve()
-	m.must("start", m.spec)
+	m.must("start", "--detach", m.spec)
 	stop := m.keepServing()
 	for _, n := range names {
 		m.reach(n, "ready", func(d ledger.Database) bool {
@@ -134,7 +134,7 @@ func TestMigrationSurvivesKillsOfTheTarget(t *testing.T) {
 	app.wait(50)
 	m.full(pairDatabase)
 	m.serve()
-	m.must("start", m.spec)
+	m.must("start", "--detach", m.spec)
 	for i := range 6 {
 		app.wait(10)
 		m.log(pairDatabase, i+1)

@@ -148,7 +148,7 @@ func TestMigration(t *testing.T) {
 		t.Errorf("the plan:\n%s", out)
 	}
 	m.serve()
-	m.must("start", m.spec)
+	m.must("start", "--detach", m.spec)
 	d := m.reached(pairDatabase, flow.LogsUploading)
 	if d.LastRestored != "busy_full.bak" || d.Files[flow.FileRestored] != 1 {
 		t.Errorf("after the full backup: %+v", d)
@@ -232,7 +232,7 @@ func TestMigrationWithTheUsersTail(t *testing.T) {
 	app.wait(50)
 	m.full(pairDatabase)
 	m.serve()
-	m.must("start", m.spec)
+	m.must("start", "--detach", m.spec)
 	m.reached(pairDatabase, flow.LogsUploading)
 	app.wait(20)
 	m.log(pairDatabase, 1)
@@ -292,7 +292,7 @@ func TestMigrationOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.serve()
-	m.must("start", m.spec)
+	m.must("start", "--detach", m.spec)
 	var sound []string
 	for _, n := range names {
 		if n != "db03" && n != "db07" {
