@@ -38,13 +38,14 @@ type parts struct {
 	reports string
 	status  func(context.Context) (ledger.Status, error) // nil in a plan
 
-	arm    *armclient.Client
-	id     armtypes.InstanceID
-	source *servers.Server
-	depot  *depot.Depot
-	shares map[Place]*share.Share // by their roots
-	lanes  map[string]*lane       // by folded database
-	logins *logins.Logins
+	arm        *armclient.Client
+	armOptions armclient.Options
+	id         armtypes.InstanceID
+	source     *servers.Server
+	depot      *depot.Depot
+	shares     map[Place]*share.Share // by their roots
+	lanes      map[string]*lane       // by folded database
+	logins     *logins.Logins
 
 	mu       sync.Mutex // protects what follows
 	instance *armtypes.ManagedInstance
