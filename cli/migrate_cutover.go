@@ -277,11 +277,11 @@ func (f *cutoverFlags) finish(c *cobra.Command, w *follower, answers *bufio.Read
 	asks := !f.apply && f.env.terminal(c.InOrStdin()) && (!f.yes || f.confirm)
 	told := f.apply
 	for {
-		st, err := w.until(ctx, func(st ledger.Status) bool { return !going(st) || (asks || !told) && confirmable(st) })
+		st, err := w.until(ctx, func(st ledger.Status) bool { return !f.going(st) || (asks || !told) && confirmable(st) })
 		switch {
 		case err != nil:
 			return err
-		case !going(st):
+		case !f.going(st):
 			return f.done(c.OutOrStdout(), st)
 		case asks:
 			err := f.confirmed(c, w.m, ready(st), answers)
@@ -311,6 +311,11 @@ func (f *cutoverFlags) leave(c *cobra.Command, st ledger.Status) error {
 	p := &page{w: c.OutOrStdout()}
 	p.text("", fmt.Sprintf("Every gate holds. The source is closed and waits: confirm with \"linkspan migrate cutover '%s' --confirm\", or give up with --give-up.", st.Activity))
 	return p.err
+}
+
+// going reports whether a cutover is under way, or logins that are finished behind the last one.
+func (f *cutoverFlags) going(st ledger.Status) bool {
+	return going(st) || len(f.databases) == 0 && databasesEnded(st) && len(unfinished(st)) > 0
 }
 
 // going reports whether any cutover is under way, or a source is being opened again after one.

@@ -31,21 +31,26 @@ func givesBack(d ledger.Database) bool {
 	return slices.ContainsFunc(d.Gates, func(g ledger.Gate) bool { return g.Name == "source-open" && g.Lacks != "" })
 }
 
-// ended reports whether nothing of an activity goes on by itself. Logins go on after their databases.
-func ended(st ledger.Status) bool {
-	completed := 0
-	for _, d := range st.Databases {
-		if !slices.Contains(endedStates, d.State) || givesBack(d) {
-			return false
-		}
-		if d.State == flow.Completed {
-			completed++
+// ended reports whether nothing of an activity goes on by itself.
+func ended(st ledger.Status) bool { return databasesEnded(st) && len(unfinished(st)) == 0 }
+
+func databasesEnded(st ledger.Status) bool {
+	return !slices.ContainsFunc(st.Databases, func(d ledger.Database) bool { return !slices.Contains(endedStates, d.State) || givesBack(d) })
+}
+
+// unfinished are the logins that go on after their databases. Where no database is open on the target they wait for one that
+// may never come, and nobody waits for them.
+func unfinished(st ledger.Status) []string {
+	if !slices.ContainsFunc(st.Databases, func(d ledger.Database) bool { return d.State == flow.Completed }) {
+		return nil
+	}
+	var out []string
+	for _, l := range st.Logins {
+		if l.State == flow.LoginNone || l.State == flow.LoginInProgress {
+			out = append(out, l.Name)
 		}
 	}
-	if completed < len(st.Databases) {
-		return true // logins wait for databases that may never come
-	}
-	return !slices.ContainsFunc(st.Logins, func(l ledger.Login) bool { return l.State == flow.LoginNone || l.State == flow.LoginInProgress })
+	return out
 }
 
 // follower prints an activity's timeline as it grows.
@@ -62,6 +67,8 @@ type follower struct {
 	// copied are the bytes of each database that were in storage when they were last looked at, at looked.
 	copied map[string]int64
 	looked time.Time
+	// told: it was said that logins are waited for.
+	told bool
 }
 
 // progressEvery is how often a copy that goes on is told of: a large backup takes hours.
@@ -117,6 +124,13 @@ func (f *follower) until(ctx context.Context, stop func(ledger.Status) bool) (le
 		}
 		if stop(st) {
 			return st, nil
+		}
+		if waits := unfinished(st); databasesEnded(st) && len(waits) > 0 && !f.told && !f.asJSON {
+			f.told = true
+			p := &page{w: f.w}
+			if p.text("", "Every database has ended; these logins are not done yet: "+strings.Join(waits, ", ")); p.err != nil {
+				return st, p.err
+			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {
 			return st, err

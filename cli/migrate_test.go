@@ -199,7 +199,7 @@ func TestMigrateStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeService{status: moved()}
-		f.status.Databases, f.status.Logins = f.status.Databases[:1], nil
+		f.status.Databases, f.status.Logins = f.status.Databases[:1], f.status.Logins[2:]
 		db := &f.status.Databases[0]
 		f.happens(began.Add(-time.Hour), "sales", "State", "this happened before")
 		f.happens(began, "sales", "State", "INITIAL → FULL_BACKUP_UPLOADING: the full backup sales_full_0401.bak was found on the share and is being copied to storage")
@@ -208,9 +208,13 @@ func TestMigrateStart(t *testing.T) {
 			func(*fakeService) {
 				db.State, db.Cutover, db.Report = flow.Completed, &ledger.Cutover{Number: 1, PauseSeconds: 2.25}, "/state/reports/sales.json"
 			},
+			func(*fakeService) {},
+			func(f *fakeService) { // the login is finished behind the database
+				f.status.Logins = []ledger.Login{{Name: "report", State: flow.LoginCompleted, Stage: flow.LoginDone}}
+			},
 		}
 		r := f.run(t, t.Context(), nil, "start", specFile(t, goodSpec))
-		if r.code != 0 || strings.Join(f.asked, ", ") != "start by console, engage" {
+		if r.code != 0 || len(f.looks) > 0 || strings.Join(f.asked, ", ") != "start by console, engage" {
 			t.Errorf("%+v, asked %v", r, f.asked)
 		}
 		golden(t, "migrate_start.txt", r.err+r.out)
