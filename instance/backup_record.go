@@ -11,6 +11,7 @@ import (
 	"linkspan/lsn"
 	"linkspan/sqlapi"
 	"linkspan/sqlerr"
+	"linkspan/storage"
 	"linkspan/tsql/exec"
 )
 
@@ -76,16 +77,12 @@ func (t *taking) record(ctx context.Context, more func(*databaseDoc)) error {
 	if err := in.addBackupLocked(ctx, row); err != nil {
 		return err
 	}
-	err := t.d.updateLocked(ctx, func(doc *databaseDoc) {
+	return t.d.updateLocked(ctx, func(doc *databaseDoc) {
 		t.chain(doc, r)
 		if more != nil {
 			more(doc)
 		}
 	})
-	if err == nil && t.b.kind == bak.Log && !t.b.copyOnly {
-		err = t.db.TrimLog()
-	}
-	return err
 }
 
 // chain is what the backup does to the database's backup chain.
@@ -122,7 +119,7 @@ func (t *taking) set() *setDoc {
 }
 
 // tail is BACKUP LOG … WITH NORECOVERY: nobody writes any more, the rest of the log is backed up, and the database is
-// left RESTORING. After an error it is as before.
+// left RESTORING. After an error before that is recorded it is as before.
 func (t *taking) tail(ctx context.Context, out sqlapi.ResultSink) error {
 	if _, _, _, joined := t.in.hadr.Member(t.doc.Name); joined {
 		return sqlerr.New(3104, t.doc.Name)
@@ -132,9 +129,11 @@ func (t *taking) tail(ctx context.Context, out sqlapi.ResultSink) error {
 		return err
 	}
 	defer open()
-	if err := t.quiesce(ctx); err != nil {
+	hold, err := t.quiesce(ctx)
+	if err != nil {
 		return err
 	}
+	defer hold.Release()
 	if err := t.write(ctx, out); err != nil {
 		return err
 	}
@@ -148,34 +147,40 @@ func (t *taking) tail(ctx context.Context, out sqlapi.ResultSink) error {
 	if err != nil {
 		return err
 	}
-	if err := t.demote(ctx); err != nil {
+	if err := t.demote(hold); err != nil {
 		return err
 	}
 	return t.report(out)
 }
 
-// quiesce waits until everything that was appended is durable. Nobody is in the database, but the commit of a session that
-// was ended may still be on its way to the disk: it would be behind the tail's end, on the source alone.
-func (t *taking) quiesce(ctx context.Context) error {
-	w, err := t.db.Writer(ctx)
+// quiesce holds the database as it is, and waits until everything that was appended is durable. Nobody is in the database,
+// but the commit of a session that was ended may still be on its way to the disk, and sessions write from other databases:
+// what they commit behind the tail's end would be on the source alone.
+func (t *taking) quiesce(ctx context.Context) (*storage.Hold, error) {
+	hold, err := t.db.Hold(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	end := w.Base()
-	w.Rollback()
-	return t.db.WaitDurable(ctx, end)
+	if err := t.db.WaitDurable(ctx, t.db.Appended()); err != nil {
+		hold.Release()
+		return nil, err
+	}
+	return hold, nil
 }
 
-// demote makes the storage take log instead of writers; a database in standby stays readable.
-func (t *taking) demote(ctx context.Context) error {
-	err := t.db.Demote(context.WithoutCancel(ctx))
+// demote makes the storage take log instead of writers; a database in standby stays readable. Whatever fails, one that
+// was recorded as RESTORING is closed: what is written to it would be in no backup.
+func (t *taking) demote(hold *storage.Hold) error {
+	trimmed := t.db.TrimLog()
+	err := hold.Demote()
+	hold.Release()
 	if err != nil {
-		return fmt.Errorf("leave database %q restoring: %w", t.doc.Name, err)
+		err = fmt.Errorf("leave database %q restoring: %w", t.doc.Name, err)
 	}
-	if t.b.standby != "" {
-		return nil
+	if t.b.standby == "" {
+		err = errors.Join(err, t.d.close())
 	}
-	return t.d.close()
+	return errors.Join(err, trimmed)
 }
 
 // seize takes a database for one statement alone: nobody is in it or backs it up, and nobody enters until the function

@@ -83,7 +83,7 @@ func (in *Instance) runBackup(ctx context.Context, c exec.Caller, b *backupSpec,
 	return t.report(out)
 }
 
-// allowed tells whether the database can be backed up in this way now. Errors: 3024, 3035, 3059, 3147, 4208, 4214.
+// allowed tells whether the database can be backed up in this way now. Errors: 3024, 3035, 3036, 3059, 3147, 4208, 4214.
 func (t *taking) allowed() error {
 	b, doc := t.b, &t.doc
 	switch {
@@ -91,6 +91,8 @@ func (t *taking) allowed() error {
 		return sqlerr.New(3147)
 	case doc.ID == masterID && b.kind != bak.Full:
 		return sqlerr.New(3024)
+	case doc.Standby:
+		return sqlerr.New(3036, doc.Name)
 	case t.in.opts.Kind == ManagedInstance && (b.kind != bak.Full || !b.copyOnly):
 		return sqlerr.New(41904)
 	case t.db.IsReplica() && b.kind != bak.Log && !b.copyOnly:

@@ -255,10 +255,14 @@ func (t *restoring) replaceable() (*Database, func(), error) {
 		return nil, nil, sqlerr.New(3159, doc.Name)
 	}
 	open, err := d.seize(t.caller, t.r.verb)
+	if err == nil && !t.r.replace && !t.r.stops() && d.hasTail() { // somebody committed before the door was shut
+		open()
+		return nil, nil, sqlerr.New(3159, d.Name())
+	}
 	return d, open, err
 }
 
-// hasTail reports whether the database has committed work that no log backup holds.
+// hasTail reports whether the database has committed work that no log backup holds; what is on its way to the disk counts.
 func (d *Database) hasTail() bool {
 	doc := d.snapshot()
 	if doc.Restoring || doc.Standby || doc.Recovery == recoverySimple || doc.FullBackup.IsZero() {
@@ -269,7 +273,7 @@ func (d *Database) hasTail() bool {
 		return false
 	}
 	at, err := lsnOf(doc.LastLogBackup)
-	return err != nil || at != db.Hardened()
+	return err != nil || at != db.Appended()
 }
 
 // newDoc describes the database as it will be: under the number of the one it replaces, in a folder of its own. Without

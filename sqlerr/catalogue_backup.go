@@ -9,6 +9,7 @@ var backupMessages = map[int32]entry{
 	3031:  {16, "Option '%s' conflicts with option(s) '%s'. Remove the conflicting option and reissue the statement."},
 	3032:  {16, "One or more of the options (%s) are not supported for this statement. Review the documentation for supported options."},
 	3035:  {16, "Cannot perform a differential backup for database \"%s\", because a current database backup does not exist. Perform a full database backup by reissuing BACKUP DATABASE, omitting the WITH DIFFERENTIAL option."},
+	3036:  {16, "The database \"%s\" is in warm-standby state (set by executing RESTORE WITH STANDBY) and cannot be backed up until the entire restore sequence is completed."},
 	3041:  {16, "BACKUP failed to complete the command %s. Check the backup application log for detailed messages."},
 	3044:  {16, "Invalid zero-length device name. Reissue the BACKUP statement with a valid device name."},
 	3059:  {16, "This BACKUP or RESTORE command is not supported on a database mirror or secondary replica."},

@@ -65,6 +65,39 @@ func (db *DB) Demote(ctx context.Context) error {
 	return db.wrap("demote", db.demote())
 }
 
+// Hold keeps writers, and changes of role, epoch and fence, waiting at a primary that is to be demoted as it is now. It is
+// for one goroutine.
+type Hold struct {
+	db    *DB
+	ended bool
+}
+
+// Hold waits until the running writer is done and lets no other begin before Release, which MUST follow. Appended stays
+// where it is meanwhile; it may not be durable yet (WaitDurable). Readers, checkpoints and readers of the log go on. A
+// fenced primary can be held too. ctx ends the waiting; a replica returns ErrReplica.
+func (db *DB) Hold(ctx context.Context) (*Hold, error) {
+	if err := db.act(ctx); err != nil {
+		return nil, db.wrap("hold", err)
+	}
+	if db.replica.Load() {
+		db.acted()
+		return nil, db.wrap("hold", ErrReplica)
+	}
+	return &Hold{db: db}, nil
+}
+
+// Demote is DB.Demote, with no writer between Hold and it. It must not be called after Release.
+func (h *Hold) Demote() error { return h.db.wrap("demote", h.db.demote()) }
+
+// Release lets writers go on; they get ErrReplica after Demote. It does nothing when it is called again.
+func (h *Hold) Release() {
+	if h.ended {
+		return
+	}
+	h.ended = true
+	h.db.acted()
+}
+
 func (db *DB) demote() error {
 	if db.replica.Load() {
 		return ErrReplica
