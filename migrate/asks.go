@@ -3,7 +3,6 @@ package migrate
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"linkspan/migrate/flow"
 	"linkspan/migrate/ledger"
@@ -57,11 +56,11 @@ func (s *Service) AcceptNoChecksum(ctx context.Context, activity string, databas
 
 // ask steps the databases by one event each. Those that refuse do not keep the others from it.
 func (s *Service) ask(ctx context.Context, activity string, databases []string, e flow.Event, who Who) error {
-	all, err := s.databases(ctx, activity)
-	if err != nil {
-		return err
-	}
 	if len(databases) == 0 {
+		all, err := s.databases(ctx, activity, e.Kind)
+		if err != nil {
+			return err
+		}
 		databases = all
 	}
 	refused := &Refusals{Asked: string(e.Kind)}
@@ -90,16 +89,32 @@ func (s *Service) specOf(ctx context.Context, activity string) (Spec, error) {
 	return s.read(SpecSource{a.Spec, a.Base})
 }
 
-func (s *Service) databases(ctx context.Context, activity string) ([]string, error) {
+// databases are those of an activity that something can be meant for that was asked of all: a retry is for those that have
+// failed, and what has ended is left alone. When that leaves none all are asked, so that each says why not.
+func (s *Service) databases(ctx context.Context, activity string, asked flow.EventKind) ([]string, error) {
 	st, err := s.ledger.Status(ctx, activity, false)
 	if err != nil {
 		return nil, known(err)
 	}
-	names := make([]string, len(st.Databases))
-	for i, d := range st.Databases {
-		names[i] = d.Name
+	var all, meant []string
+	for _, d := range st.Databases {
+		all = append(all, d.Name)
+		switch d.State {
+		case flow.Completed, flow.Cancelled:
+		case flow.Failed:
+			if asked == flow.Retry || asked == flow.Cancel {
+				meant = append(meant, d.Name)
+			}
+		default:
+			if asked != flow.Retry {
+				meant = append(meant, d.Name)
+			}
+		}
 	}
-	return slices.Clip(names), nil
+	if len(meant) == 0 && asked != flow.Retry { // failed logins alone may have been meant
+		return all, nil
+	}
+	return meant, nil
 }
 
 // known gives the ledger's errors the names of this package.
