@@ -43,7 +43,7 @@ func TestMigrationSurvivesKills(t *testing.T) {
 			return d.CutoverReady && d.PendingChanges == 0 && d.Files[flow.FileRestored] == 2
 		})
 	}
-	m.must("cancel", activity, "--yes", "--database", "given")
+	m.must("cancel", activity, "--yes", "--wait=false", "--database", "given")
 	m.reached("given", flow.Cancelled)
 
 	// Its database is dropped under it: it fails, and a retry restores it anew.
