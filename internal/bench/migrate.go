@@ -277,9 +277,9 @@ func (m *mover) copied(ctx context.Context) (float64, error) {
 	var began, ended time.Time
 	for _, e := range entries {
 		switch {
-		case e.Kind == "State" && strings.Contains(e.Text, string(flow.FullUploading)) && began.IsZero():
+		case e.Kind == "State" && strings.HasSuffix(e.Text, " "+string(flow.FullUploading)) && began.IsZero():
 			began = e.At
-		case e.Kind == "State" && strings.Contains(e.Text, string(flow.FullUploaded)):
+		case e.Kind == "State" && strings.HasSuffix(e.Text, " "+string(flow.FullUploaded)):
 			ended = e.At
 		}
 	}
