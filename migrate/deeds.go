@@ -87,7 +87,13 @@ func (p *parts) bring(ctx context.Context, l *lane, o engine.Order, offset, leng
 		return changed(o, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	block := make([]byte, length)
+	buffer, _ := p.blocks.Get().(*[]byte)
+	if buffer == nil || int64(cap(*buffer)) < length {
+		b := make([]byte, length)
+		buffer = &b
+	}
+	defer p.blocks.Put(buffer)
+	block := (*buffer)[:length]
 	if n, err := f.ReadAt(block, offset); int64(n) < length {
 		if errors.Is(err, share.ErrChanged) {
 			return changed(o, err)

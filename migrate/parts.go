@@ -47,6 +47,8 @@ type parts struct {
 	lanes      map[string]*lane       // by folded database
 	logins     *logins.Logins
 
+	blocks sync.Pool // of *[]byte: blocks are large, and many
+
 	mu       sync.Mutex // protects what follows
 	instance *armtypes.ManagedInstance
 	target   *servers.Server
