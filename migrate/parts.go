@@ -246,17 +246,22 @@ func (p *parts) replays(ctx context.Context, l *lane) (*replay.Target, error) {
 // tailFile is where the source writes the tail of a database's log, as the source itself reaches it.
 func (p *parts) tailFile(l *lane, number int) string {
 	name := fmt.Sprintf("%s_tail_%s_%d.trn", plainName(l.spec.Name), plainName(p.spec.Name), number)
+	own := p.spec.Share.Path
+	if p.spec.Share.Folders == perDatabase {
+		own = inside(own, l.spec.Name)
+	}
 	at := p.spec.Share.Source
 	switch place, _ := ParsePlace(l.spec.Path); { // Parse has read it
-	case at == "" && place.Local != "":
+	case at != "" && l.spec.Path == own:
+		if p.spec.Share.Folders == perDatabase {
+			at = inside(at, l.spec.Name)
+		}
+		return inside(at, name)
+	case place.Local != "":
 		return filepath.Join(place.Local, name)
-	case at == "":
+	default: // share.sourcePath is another place than this database's
 		return place.UNC() + `\` + name
 	}
-	if p.spec.Share.Folders == "perDatabase" {
-		at = inside(at, l.spec.Name)
-	}
-	return inside(at, name)
 }
 
 // Close implements engine.Works.

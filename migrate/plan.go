@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"linkspan/migrate/depot"
 	"linkspan/migrate/flow"
 	"linkspan/migrate/servers"
 )
@@ -159,6 +160,12 @@ func (x *planner) askNames(ctx context.Context) {
 
 func (x *planner) askStorage(ctx context.Context) {
 	x.trouble(string(flow.AtStorage), x.p.depot.Probe(ctx))
+	if x.p.spec.Storage.Container == "" {
+		return
+	}
+	if wrong := depot.WrongReader(x.p.secrets.TargetSAS, x.p.clock.Now()); wrong != "" {
+		x.find(Finding{ID: "target-signature", At: string(flow.AtStorage), Text: wrong, Fix: depot.RightReader, Blocks: true})
+	}
 }
 
 func (x *planner) askLogins(ctx context.Context) {

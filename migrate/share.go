@@ -66,7 +66,7 @@ func (p Place) UNC() string {
 // inside is a folder in a place, spelled as that is.
 func inside(path, name string) string {
 	sep := "/"
-	if strings.HasPrefix(path, `\\`) {
+	if strings.Contains(path, `\`) {
 		sep = `\`
 	}
 	return strings.TrimRight(path, `/\`) + sep + name

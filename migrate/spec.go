@@ -90,6 +90,9 @@ type SettingsSpec struct {
 	UserTail         bool          `yaml:"userTail" about:"the tail-log backup is put on the share by you; default: taken by BACKUP LOG … WITH NORECOVERY"`
 }
 
+// perDatabase of ShareSpec.Folders: each database's backups lie in a folder of its name.
+const perDatabase = "perDatabase"
+
 // The defaults.
 const (
 	defaultBlockMiB  = 8
@@ -112,7 +115,7 @@ func (s Spec) Normalize() Spec {
 		set(&d.Target, d.Name)
 		if d.Path == "" {
 			d.Path = s.Share.Path
-			if s.Share.Folders == "perDatabase" {
+			if s.Share.Folders == perDatabase {
 				d.Path = inside(d.Path, d.Name)
 			}
 		}

@@ -138,7 +138,7 @@ func (s Spec) validateShare(r *report) {
 	if err == nil && place.Local == "" && s.Share.User == "" {
 		r.add("share.user", "it is missing: a share is not read as a guest")
 	}
-	r.among("share.folders", s.Share.Folders, "one", "perDatabase")
+	r.among("share.folders", s.Share.Folders, "one", perDatabase)
 }
 
 var containerName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)

@@ -203,6 +203,9 @@ func (c *container) rightCredential() string {
 	return makeSAS
 }
 
+// RightReader is what to do when a signature is wrong by which a target is to read a container.
+const RightReader = "make a shared access signature for the container with Read and List and nothing else (sp=rl), and put it where storage.targetSasFile or LINKSPAN_TARGET_SAS says"
+
 // WrongReader says what is wrong with a signature by which a target is to read a container, now; "" when nothing is to be
 // seen. The Log Replay Service takes only one that gives Read and List and no other right.
 func WrongReader(sas string, now time.Time) string {

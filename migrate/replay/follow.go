@@ -60,7 +60,7 @@ func (t *Target) renew(ctx context.Context, reason string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return hinder(ctx, fmt.Sprintf("%s cannot read the storage: %s", t.o.Instance.Name, reason), "let the instance's network reach the storage account; if the signature expired, "+readSAS, err)
+	return hinder(ctx, fmt.Sprintf("%s cannot read the storage: %s", t.o.Instance.Name, reason), "let the instance's network reach the storage account; if the signature expired, "+depot.RightReader, err)
 }
 
 // restoreOf reads restore details.

@@ -65,12 +65,10 @@ func (t *Target) checkSource(ctx context.Context) error {
 		}
 	}
 	if wrong := depot.WrongReader(t.o.SAS, t.o.Clock.Now()); wrong != "" {
-		return hinder(ctx, wrong, readSAS, nil)
+		return hinder(ctx, wrong, depot.RightReader, nil)
 	}
 	return nil
 }
-
-const readSAS = "make a shared access signature for the container with Read and List and nothing else (sp=rl), and put it where storage.targetSasFile or LINKSPAN_TARGET_SAS says"
 
 // unreached are words of errors of the network.
 var unreached = []string{"connection refused", "no such host", "i/o timeout", "network is unreachable", "no route to host", "connection reset"}
@@ -129,7 +127,7 @@ func (t *Target) refused(ctx context.Context, e *armtypes.Error, err error) erro
 	case strings.Contains(words, "names backup"):
 		return &flow.Halt{What: "the target refuses the storage's name", Fix: "use a container of another name", Err: err}
 	case strings.Contains(words, "signature") || strings.Contains(words, "sastoken") || strings.Contains(words, "sas token"):
-		return hinder(ctx, "the target refuses the shared access signature", readSAS, err)
+		return hinder(ctx, "the target refuses the shared access signature", depot.RightReader, err)
 	case strings.EqualFold(e.Code, "StorageContainerNotAccessible"), strings.Contains(words, "storagecontainer"):
 		return hinder(ctx, "the target cannot read the storage", "let the instance's network reach the storage account, and check the signature for the target; it is tried again", err)
 	case strings.Contains(words, "outside the backup folders"):

@@ -1,0 +1,28 @@
+package migrate
+
+import "testing"
+
+// TestTailFile: the tail-log backup goes where the share's watcher finds it, named as the source itself reaches it.
+func TestTailFile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name                  string
+		path, source, folders string
+		own                   string // the database's path; "" is the share's
+		want                  string
+	}{
+		{"local", "/share", "", "one", "", "/share/My-Shop_tail_go_2.trn"},
+		{"local, a folder each", "/share", "", "perDatabase", "", "/share/My Shop/My-Shop_tail_go_2.trn"},
+		{"UNC", `\\fs\backups\sql`, "", "one", "", `\\fs\backups\sql\My-Shop_tail_go_2.trn`},
+		{"smb with a port", "smb://fs:4450/backups/sql", "", "perDatabase", "", `\\fs\backups\sql\My Shop\My-Shop_tail_go_2.trn`},
+		{"as the source reaches it", "smb://fs/backups", "/mnt/backups", "one", "", "/mnt/backups/My-Shop_tail_go_2.trn"},
+		{"as the source reaches it, a folder each", "smb://fs/backups", `D:\backups`, "perDatabase", "", `D:\backups\My Shop\My-Shop_tail_go_2.trn`},
+		{"a place of its own", "smb://fs/backups", "/mnt/backups", "one", "smb://other/x", `\\other\x\My-Shop_tail_go_2.trn`},
+	} {
+		s := Spec{Name: "go", Share: ShareSpec{Path: c.path, Source: c.source, Folders: c.folders}, Databases: []DatabaseSpec{{Name: "My Shop", Path: c.own}}}.Normalize()
+		p := &parts{spec: s}
+		if got := p.tailFile(&lane{spec: s.Databases[0]}, 2); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
