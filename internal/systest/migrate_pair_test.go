@@ -31,6 +31,10 @@ type move struct {
 	program string
 	env     []string
 	service *harness.Process
+	// disk, when set, is where storage and service are. samba and azurite are there when share and storage are remote.
+	disk    *harness.Disk
+	samba   *mediatest.Samba
+	azurite *mediatest.Azurite
 }
 
 // moveOptions say what is not as usual.
@@ -42,6 +46,8 @@ type moveOptions struct {
 	// settings are lines of the spec's settings.
 	settings string
 	program  string
+	// storageDisk puts storage, target and service on a disk of so many MiB.
+	storageDisk int
 }
 
 const activity = "move"
@@ -57,7 +63,14 @@ func startMove(t *testing.T, o moveOptions) *move {
 		t.Fatal(err)
 	}
 	shareSpec, storageSpec, targetFolders := m.places(t, o)
-	m.pair = startPair(t, pairOptions{before: func(p *pair) {
+	m.pair = startPair(t, pairOptions{targetDisk: o.storageDisk, before: func(p *pair) {
+		if m.disk = p.target.disk; m.disk != nil {
+			m.storage = filepath.Join(p.dir, "sqlmi1", "storage")
+			if err := os.Mkdir(m.disk.Path(m.storage), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			storageSpec, targetFolders = "{folder: "+m.storage+"}", "backups: ["+m.storage+"]\n"
+		}
 		p.write("source.yaml", fmt.Sprintf("name: sqlserver1\ndir: sqlserver1\nlisten: %s:1433\nca: ca\nbackups: [%s]\n", p.source.ip, m.share))
 		p.write("target.yaml", fmt.Sprintf("name: sqlmi1\nkind: managed-instance\ndir: sqlmi1\nlisten: %s:1433\nca: ca\n%sarm: {listen: \"localhost:%d\"}\n", p.target.ip, targetFolders, p.armPort))
 	}})
@@ -105,6 +118,7 @@ func (m *move) places(t *testing.T, o moveOptions) (share, storage, target strin
 		return "{path: " + m.share + "}", "{folder: " + m.storage + "}", "backups: [" + m.storage + "]\n"
 	}
 	s := mediatest.StartSamba(t, mediatest.SambaOptions{Folder: m.share})
+	m.samba = s
 	write := func(name, text string) string {
 		file := filepath.Join(filepath.Dir(m.share), name)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -113,6 +127,7 @@ func (m *move) places(t *testing.T, o moveOptions) (share, storage, target strin
 		return file
 	}
 	a := mediatest.StartAzurite(t)
+	m.azurite = a
 	client, address, ours := a.Container(t, "move", sas.ContainerPermissions{Read: true, Write: true, Create: true, List: true})
 	theirs, err := client.GetSASURL(sas.ContainerPermissions{Read: true, List: true}, time.Now().Add(time.Hour), nil)
 	if err != nil {
@@ -131,7 +146,11 @@ func (m *move) serve() {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), 60*time.Second)
 	defer cancel()
-	cmd := exec.Command(m.program, "serve", "--json", "--config", filepath.Join(m.dir, "serve.yaml"))
+	args := []string{"serve", "--json", "--config", filepath.Join(m.dir, "serve.yaml")}
+	cmd := exec.Command(m.program, args...)
+	if m.disk != nil {
+		cmd = m.disk.Command(m.program, args...)
+	}
 	cmd.Env = append(os.Environ(), m.env...)
 	var ready struct{ Address string }
 	p, err := harness.StartCommand(ctx, &ready, cmd)
@@ -145,7 +164,11 @@ func (m *move) serve() {
 // migrate runs "linkspan migrate" and gives what it printed.
 func (m *move) migrate(args ...string) (string, error) {
 	m.t.Helper()
-	cmd := exec.CommandContext(m.t.Context(), program, append(append([]string{"migrate"}, args...), "--state", m.state)...)
+	args = append(append([]string{"migrate"}, args...), "--state", m.state)
+	cmd := exec.CommandContext(m.t.Context(), program, args...)
+	if m.disk != nil {
+		cmd = m.disk.Command(program, args...)
+	}
 	cmd.Dir = m.dir
 	var said strings.Builder
 	cmd.Stderr = &said
