@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"linkspan/daemon"
 	"linkspan/sqlclient"
 )
 
@@ -26,7 +25,7 @@ func (t *tour) stepsFrom() []step {
 // restoreFrom copies the file to where sqlserver1 may read backups, and restores it under the name it has.
 func (t *tour) restoreFrom(ctx context.Context) error {
 	name := filepath.Base(t.From)
-	if err := copyInto(t.From, filepath.Join(t.Dir, daemon.SandboxSource, "backup", name)); err != nil {
+	if err := copyInto(t.From, filepath.Join(t.ready.Share, name)); err != nil {
 		return err
 	}
 	master, err := t.connect(ctx, t.ready.Source, "master")
