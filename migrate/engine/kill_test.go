@@ -29,11 +29,14 @@ const (
 	childDies   = "ENGINE_CHILD_DIES" // "in STATE", "before EFFECT" or "after EFFECT"; "" to live
 )
 
-// stories are what the child is asked, told from what is stored alone: whoever comes back after a death goes on.
-var stories = map[string]struct {
+// story is what a user does, and how it ends.
+type story struct {
 	end  flow.State
 	next func(t *testing.T, l *ledger.Ledger, w *world, d ledger.Database)
-}{
+}
+
+// stories are what the child is asked, told from what is stored alone: whoever comes back after a death goes on.
+var stories = map[string]story{
 	"to the end": {flow.Completed, func(t *testing.T, l *ledger.Ledger, _ *world, d ledger.Database) {
 		t.Helper()
 		if ready(d) {
@@ -63,12 +66,20 @@ var stories = map[string]struct {
 	}},
 }
 
-// TestChild is the child; it does nothing when it is not asked.
+// TestChild is the child; by itself it plays each story without dying.
 func TestChild(t *testing.T) {
-	dir := os.Getenv(childFolder)
-	if dir == "" {
-		t.Skip("only as a child of TestKilled…")
+	if dir := os.Getenv(childFolder); dir != "" {
+		play(t, dir, stories[os.Getenv(childStory)])
+		return
 	}
+	for name, s := range stories {
+		t.Run(name, func(t *testing.T) { play(t, t.TempDir(), s) })
+	}
+}
+
+// play is a process's part of a story: it ends with the story, or when it is killed.
+func play(t *testing.T, dir string, story story) {
+	t.Helper()
 	how, what, _ := strings.Cut(os.Getenv(childDies), " ")
 	die := func() { syscall.Kill(os.Getpid(), syscall.SIGKILL) } //nolint:errcheck // it is us
 	w := newWorld(t, dir, "db1")
@@ -88,7 +99,6 @@ func TestChild(t *testing.T) {
 	if _, err := l.Activity(t.Context(), "move"); err != nil {
 		create(t, l, "move", "db1")
 	}
-	story := stories[os.Getenv(childStory)]
 	deadline := time.After(time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
