@@ -313,4 +313,16 @@ func TestMigrationToFullDisks(t *testing.T) {
 	m.reach(pairDatabase, "telling of the full storage", waitsWith("trouble", "storage: ", "is full", "make room there"))
 	fill(m.disk.Empty)
 	m.reach(pairDatabase, "going on", following(2))
+
+	m.target.process.Pause()
+	m.noise(pairDatabase, 2)
+	m.log(pairDatabase, 2)
+	m.reach(pairDatabase, "in storage", func(d ledger.Database) bool { return d.Files[flow.FileUploaded] == 1 })
+	fill(m.disk.Fill)
+	m.target.process.Resume()
+	m.reach(pairDatabase, "telling of the target's full disk", waitsWith("trouble", "target: ", "full"))
+	fill(m.disk.Empty)
+	m.reach(pairDatabase, "going on", following(3))
+	m.must("cutover", activity, "--yes", "--apply")
+	m.wantReport(m.reached(pairDatabase, flow.Completed))
 }

@@ -37,7 +37,16 @@ func (t *Target) Follow(ctx context.Context) (r flow.Restore, gone bool, err err
 	if strings.EqualFold(s.details.Status, armtypes.ReplayBlocked) && says(s.details.BlockReason, unread...) {
 		return r, false, t.renew(ctx, s.details.BlockReason)
 	}
+	if held(s.details) && r.Unusable == "" {
+		return r, false, hinder(ctx, fmt.Sprintf("%s cannot restore %q now: %s", t.o.Instance.Name, t.o.Database, s.details.BlockReason),
+			"mend there what it names, as room on its disk; it goes on by itself", nil)
+	}
 	return r, false, nil
+}
+
+// held reports whether the target is blocked with files that it could restore: what is missing the chain tells.
+func held(d *armtypes.RestoreProperties) bool {
+	return strings.EqualFold(d.Status, armtypes.ReplayBlocked) && d.BlockReason != "" && d.NumberOfFilesQueued+d.NumberOfFilesRestoring > 0
 }
 
 // unread are words of a target that cannot read the storage.

@@ -87,3 +87,21 @@ func TestOwner(t *testing.T) {
 		}
 	}
 }
+
+// A target that is blocked is hindered when it has what comes next; when that is missing it only waits.
+func TestHeld(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		d    armtypes.RestoreProperties
+		want bool
+	}{
+		{armtypes.RestoreProperties{Status: "Blocked", BlockReason: "9002", NumberOfFilesQueued: 1}, true},
+		{armtypes.RestoreProperties{Status: "Blocked", BlockReason: "9002", NumberOfFilesRestoring: 1}, true},
+		{armtypes.RestoreProperties{Status: "Blocked", BlockReason: "a log is missing", NumberOfFilesSkipped: 1}, false},
+		{armtypes.RestoreProperties{Status: "Restoring", NumberOfFilesQueued: 1}, false},
+	} {
+		if got := held(&c.d); got != c.want {
+			t.Errorf("%+v: %v", c.d, got)
+		}
+	}
+}
