@@ -52,6 +52,16 @@ func (doc *databaseDoc) fork() [16]byte {
 	return doc.Fork
 }
 
+// firstFork is the fork on which the next log backup begins, and where it leaves that one for fork; zero when it does not.
+// Without it nobody could tell that the log of a database that was recovered continues the log before.
+func (doc *databaseDoc) firstFork() ([16]byte, lsn.LSN) {
+	if doc.ForkPoint == "" || doc.LeftFork == [16]byte{} || doc.LastLogBackup != doc.ForkPoint {
+		return doc.fork(), lsn.LSN{}
+	}
+	at, _ := lsn.Parse(doc.ForkPoint) // what recovered wrote
+	return doc.LeftFork, at
+}
+
 // startJob keeps a second backup, or a restore, off the database: 3023. Log backups run beside the others.
 func (d *Database) startJob(kind bak.Type) (func(), error) {
 	lock := &d.backingUp

@@ -181,6 +181,9 @@ func (t *taking) firstHeader() bak.Header {
 	if t.b.norecovery {
 		h.Flags |= bak.FlagTail | bak.FlagTailNoRecover // IsForceOffline: it left the database restoring
 	}
+	if t.b.kind == bak.Log {
+		h.FirstForkID, h.ForkPoint = doc.firstFork()
+	}
 	switch doc.Recovery {
 	case recoverySimple:
 		h.Status = 8

@@ -87,6 +87,9 @@ type databaseDoc struct {
 	Standby bool        `json:"standby,omitempty"`
 	// Fork is the recovery fork since the database was last recovered from backups; zero before, see fork.
 	Fork [16]byte `json:"fork,omitzero"`
+	// LeftFork is the recovery fork that it was on before that, and ForkPoint the LSN (decimal) at which it left it.
+	LeftFork  [16]byte `json:"leftFork,omitzero"`
+	ForkPoint string   `json:"forkPoint,omitempty"`
 	// LastLogBackup is the LSN up to which the log was backed up.
 	LastLogBackup string `json:"lastLogBackup,omitempty"`
 	// OwnerSID is the SID of the login that owns it; nil means the administrator's.

@@ -348,6 +348,7 @@ func (doc *databaseDoc) recovered(fork bak.GUID, now time.Time) {
 		return
 	}
 	doc.FullBackup = now.UTC()
+	doc.LeftFork, doc.ForkPoint = r.Fork, r.LastLSN
 	if doc.Recovery != recoverySimple {
 		doc.LastLogBackup = r.LastLSN
 	}

@@ -2,6 +2,7 @@ package instance_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"linkspan/bak"
 	"linkspan/instance"
 	"linkspan/internal/fsx"
 	"linkspan/sqlapi"
@@ -182,4 +184,42 @@ func TestTailGivenUp(t *testing.T) {
 		t.Errorf("the database has\n%s", got)
 	}
 	must(t, w.admin, "BACKUP LOG db1 TO DISK = 'tail.trn' WITH NORECOVERY")
+}
+
+// TestLogAfterRecovery recovers a database whose tail was taken: the log backup that comes next tells that it continues the
+// log before, the one after that is on the new fork alone, and all of them restore in one chain.
+func TestLogAfterRecovery(t *testing.T) {
+	t.Parallel()
+	w := newTailWorld(t)
+	header := func(column string) string {
+		return must(t, w.admin, "SELECT "+column+" FROM sys.database_recovery_status WHERE database_id = DB_ID('db1')")
+	}
+	old := header("recovery_fork_guid")
+	must(t, w.admin, "BACKUP DATABASE db1 TO DISK = 'base.bak'; BACKUP LOG db1 TO DISK = 'tail.trn' WITH NORECOVERY; RESTORE DATABASE db1 WITH RECOVERY")
+	must(t, w.admin, "ALTER DATABASE db1 SET MULTI_USER; INSERT db1.dbo.t VALUES (30)")
+	if now := header("recovery_fork_guid"); now == old {
+		t.Error("the recovered database is on the fork that it left")
+	}
+	if first := header("first_recovery_fork_guid AS recovery_fork_guid"); first != old {
+		t.Errorf("the next log begins on fork %s, the database left %s", first, old)
+	}
+	must(t, w.admin, "BACKUP LOG db1 TO DISK = 'crossing.trn'; INSERT db1.dbo.t VALUES (31); BACKUP LOG db1 TO DISK = 'after.trn'")
+	for file, crosses := range map[string]bool{"tail.trn": false, "crossing.trn": true, "after.trn": false} {
+		f, err := os.Open(filepath.Join(w.folder, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := bak.ReadMediaStream(f, bak.Options{})
+		if err := errors.Join(err, f.Close()); err != nil || len(m.Sets) != 1 {
+			t.Fatalf("%s: %v %v", file, m, err)
+		}
+		if h := m.Sets[0]; (h.FirstForkID != h.RecoveryForkID) != crosses || h.ForkPoint.IsZero() == crosses {
+			t.Errorf("%s goes from fork %s to %s at %s", file, h.FirstForkID, h.RecoveryForkID, h.ForkPoint)
+		}
+	}
+	must(t, w.admin, "RESTORE DATABASE db2 FROM DISK = 'base.bak' WITH NORECOVERY; RESTORE LOG db2 FROM DISK = 'tail.trn' WITH NORECOVERY;"+
+		" RESTORE LOG db2 FROM DISK = 'crossing.trn' WITH NORECOVERY; RESTORE LOG db2 FROM DISK = 'after.trn'")
+	if got := must(t, w.admin, "SELECT a FROM db2.dbo.t WHERE a >= 30 ORDER BY a"); got != "a\n  30\n  31\n" {
+		t.Errorf("restored it has\n%s", got)
+	}
 }

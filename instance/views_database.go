@@ -175,7 +175,12 @@ func (in *Instance) recoveryStatus() rel.View {
 		for _, d := range in.list() {
 			doc := d.snapshot()
 			last, _ := lsn.Parse(doc.LastLogBackup) // "" is zero: no chain
-			all = append(all, []sqltype.Value{vInt(doc.ID), vGUID(doc.GUID), vGUID(doc.Family), vLSN(last), vGUID(doc.GUID), vGUID(doc.GUID), vNull(tLSN)})
+			first, at := doc.firstFork()
+			point := vNull(tLSN)
+			if !at.IsZero() {
+				point = vLSN(at)
+			}
+			all = append(all, []sqltype.Value{vInt(doc.ID), vGUID(doc.GUID), vGUID(doc.Family), vLSN(last), vGUID(doc.fork()), vGUID(first), point})
 		}
 		return all, nil
 	})
