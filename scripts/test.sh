@@ -27,9 +27,11 @@ race() {
   go test -json -race -count=1 -timeout=5m "$@" | bin/testsum
 }
 echo "== under the race detector"
-race -skip='^TestAzureCLI$' ./internal/startstop ./internal/clock ./internal/fsx ./tdsserver ./hadr/... ./arm ./armclient ./sqlclient ./link ./daemon
+race -skip='^TestAzureCLI$' ./internal/startstop ./internal/clock ./internal/fsx ./tdsserver ./hadr/... ./arm ./armclient ./sqlclient ./link ./web ./daemon
 race -run='^Test(Concurrency|GroupCommit|TurnIsFairAndCancellable|SeedingUnderLoad|ReaderKeepsItsVersion|LogReader|CloseInterrupts|ConcurrentSessions|ParallelSessions|Kill|Attention|Activity|Close)$' \
   ./storage ./tsql/exec ./instance
+race -run='^Test(ToTheEnd|WhatIsNotDueIsCutShort|LoginsGoTheirWay|ScansShareAListing|ConnectionBreaks|FolderGoesOn|Container|Limit)$' \
+  ./migrate/engine ./migrate/share ./migrate/depot
 [ "$packages" = ./... ] || exit 0
 echo "== without each safeguard its test fails"
 scripts/sabotage.sh
