@@ -29,7 +29,6 @@ type record struct {
 	m            *flow.Migration
 	files        []row // beside m.Files
 	done         map[string]bool
-	opened       bool // the target was opened by this migration
 }
 
 // row is what is stored of a file beside its flow.File: seq orders, the times are Unix nanoseconds, 0 for not yet.

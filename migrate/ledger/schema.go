@@ -79,6 +79,7 @@ func (l *Ledger) upgrade(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		//lint:ignore SA1019 our schema and River's come together or not at all; what cannot be batched is PostgreSQL's
 		_, err = jobs.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil)
 		return err
 	})
