@@ -343,12 +343,15 @@ func (t *restoring) recoverInto(ctx context.Context, d *Database, db *storage.DB
 // recovered is what recovery makes of the description: the backup chain goes on from where the restore ended.
 func (doc *databaseDoc) recovered(fork bak.GUID, now time.Time) {
 	r := doc.Restore
+	was := doc.fork()
 	doc.Restoring, doc.Standby, doc.Restore, doc.Fork = false, false, nil, fork
 	if r == nil {
 		return
 	}
 	doc.FullBackup = now.UTC()
-	doc.LeftFork, doc.ForkPoint = r.Fork, r.LastLSN
+	if was != r.Fork || doc.ForkPoint != r.LastLSN { // a fork on which nothing was written is in no log backup: it is passed over
+		doc.LeftFork, doc.ForkPoint = r.Fork, r.LastLSN
+	}
 	if doc.Recovery != recoverySimple {
 		doc.LastLogBackup = r.LastLSN
 	}

@@ -196,6 +196,7 @@ func TestLogAfterRecovery(t *testing.T) {
 	}
 	old := header("recovery_fork_guid")
 	must(t, w.admin, "BACKUP DATABASE db1 TO DISK = 'base.bak'; BACKUP LOG db1 TO DISK = 'tail.trn' WITH NORECOVERY; RESTORE DATABASE db1 WITH RECOVERY")
+	must(t, w.admin, "BACKUP LOG db1 TO DISK = 'empty.trn' WITH NORECOVERY; RESTORE DATABASE db1 WITH RECOVERY") // of a fork that holds nothing
 	must(t, w.admin, "ALTER DATABASE db1 SET MULTI_USER; INSERT db1.dbo.t VALUES (30)")
 	if now := header("recovery_fork_guid"); now == old {
 		t.Error("the recovered database is on the fork that it left")

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -245,7 +246,7 @@ func (p *parts) replays(ctx context.Context, l *lane) (*replay.Target, error) {
 
 // tailFile is where the source writes the tail of a database's log, as the source itself reaches it.
 func (p *parts) tailFile(l *lane, number int) string {
-	name := fmt.Sprintf("%s_tail_%s_%d.trn", plainName(l.spec.Name), plainName(p.spec.Name), number)
+	name := fmt.Sprintf("%s_tail_%s_%d.trn", ownName(l.spec.Name), plainName(p.spec.Name), number)
 	own := p.spec.Share.Path
 	if p.spec.Share.Folders == perDatabase {
 		own = inside(own, l.spec.Name)
@@ -289,6 +290,17 @@ func (p *parts) Close() error {
 func fold(name string) string { return strings.ToLower(name) }
 
 var unplain = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+
+// ownName is a plain name that no other name has: tails of two databases are taken at the same moment, into one folder, and
+// a file takes one of them.
+func ownName(s string) string {
+	plain := plainName(s)
+	if plain == s {
+		return s
+	}
+	mark := sha256.Sum256([]byte(fold(s)))
+	return strings.TrimPrefix(fmt.Sprintf("%s-%x", plain, mark[:4]), "-")
+}
 
 // plainName is a name made of what every file system and URL takes.
 func plainName(s string) string { return strings.Trim(unplain.ReplaceAllString(s, "-"), "-.") }
