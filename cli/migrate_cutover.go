@@ -273,6 +273,14 @@ func (f *cutoverFlags) finish(c *cobra.Command, w *follower, answers *bufio.Read
 	}
 	if !others {
 		fmt.Fprintln(c.ErrOrStderr(), "no other process works on this state folder: this command does, until the cutover is done")
+	} else {
+		w.orphaned = func(ctx context.Context) error { // with the source closed nobody would give it back
+			if others, err = f.engage(ctx, w.m); err == nil && !others {
+				w.orphaned = nil
+				fmt.Fprintln(c.ErrOrStderr(), "the process that worked on this state folder has ended: this command does now, until the cutover is done")
+			}
+			return err
+		}
 	}
 	asks := !f.apply && f.env.terminal(c.InOrStdin()) && (!f.yes || f.confirm)
 	told := f.apply

@@ -69,6 +69,8 @@ type follower struct {
 	looked time.Time
 	// told: it was said that logins are waited for.
 	told bool
+	// orphaned is called while nobody works on the state folder; nil where that is somebody else's matter.
+	orphaned func(context.Context) error
 }
 
 // progressEvery is how often a copy that goes on is told of: a large backup takes hours.
@@ -124,6 +126,11 @@ func (f *follower) until(ctx context.Context, stop func(ledger.Status) bool) (le
 		}
 		if stop(st) {
 			return st, nil
+		}
+		if !st.Running && f.orphaned != nil {
+			if err := f.orphaned(ctx); err != nil {
+				return st, err
+			}
 		}
 		if waits := unfinished(st); databasesEnded(st) && len(waits) > 0 && !f.told && !f.asJSON {
 			f.told = true
