@@ -326,3 +326,63 @@ func TestMigrationToFullDisks(t *testing.T) {
 	m.must("cutover", activity, "--yes", "--apply")
 	m.wantReport(m.reached(pairDatabase, flow.Completed))
 }
+
+// TestMigrationGivenBack has the target down in the middle of cutovers: one that takes too long, one that is given up and one
+// that is cancelled give the source back, open and whole; the first two are cut over later.
+func TestMigrationGivenBack(t *testing.T) {
+	t.Parallel()
+	names := []string{"late", "given", "cancelled"}
+	m := startMove(t, moveOptions{databases: names})
+	for _, n := range names {
+		m.database(n)
+		m.full(n)
+	}
+	m.serve()
+	m.must("start", "--detach", m.spec)
+	for _, n := range names {
+		m.reach(n, "following", following(1))
+		m.source.exec(n, "INSERT INTO dbo.rows VALUES (0, 1)") // for the tail
+	}
+	m.target.kill()
+	m.must("cutover", activity, "--yes", "--apply", "--wait=false", "--max-pause", "2s", "--database", "late")
+	m.must("cutover", activity, "--yes", "--wait=false", "--database", "given", "--database", "cancelled")
+	for _, n := range names[1:] {
+		m.reach(n, "closed", func(d ledger.Database) bool { return d.State == flow.CutoverInProgress && d.PendingChanges == 1 })
+		m.wantClosed(n)
+	}
+	m.must("cutover", activity, "--yes", "--give-up", "--wait=false", "--database", "given")
+	m.must("cancel", activity, "--yes", "--wait=false", "--database", "cancelled")
+	m.reached("late", flow.LogsUploading)
+	m.reached("given", flow.LogsUploading)
+	for _, n := range names {
+		m.opens(n)
+	}
+	m.target.start()
+	m.reached("cancelled", flow.Cancelled)
+	for _, n := range names[:2] {
+		m.reach(n, "ready", func(d ledger.Database) bool { return d.CutoverReady && d.PendingChanges == 0 })
+	}
+	m.must("cutover", activity, "--yes", "--apply", "--database", "late", "--database", "given")
+	for _, n := range names[:2] {
+		m.wantReport(m.reached(n, flow.Completed))
+		var rows int
+		if err := m.target.open(n).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM dbo.rows").Scan(&rows); err != nil || rows != 2 {
+			t.Errorf("%s has %d rows on the target, %v", n, rows, err)
+		}
+	}
+}
+
+// opens waits until the source's database takes a row again.
+func (m *move) opens(database string) {
+	m.t.Helper()
+	db := m.source.open("master")
+	for deadline := time.Now().Add(20 * time.Second); ; waitTick(m.t) {
+		_, err := db.ExecContext(m.t.Context(), "INSERT INTO "+database+".dbo.rows VALUES (1, 1)")
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("%s is not open again on the source: %v\n%s", database, err, m.must("timeline", activity))
+		}
+	}
+}
