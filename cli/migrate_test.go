@@ -127,7 +127,7 @@ func TestMigrateUsage(t *testing.T) {
 	spec := specFile(t, goodSpec)
 	for name, args := range map[string][]string{
 		"no spec":                  {"plan"},
-		"no such command":          {"strat"},
+		"no such command":          {"stert"},
 		"list of something":        {"list", "x"},
 		"two specs":                {"start", spec, spec},
 		"no such file":             {"plan", spec + "x"},

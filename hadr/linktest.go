@@ -182,7 +182,7 @@ func (t *linkTest) explain(stage string, err error) error {
 	var r *endpoint.Refusal
 	switch {
 	case stage == StageTLS:
-		return fmt.Errorf("what answers there does not speak TLS 1.3 as a mirroring endpoint does: %s", cause(err))
+		return fmt.Errorf("what answers there does not speak TLS 1.3 as a mirroring endpoint does: %w", cause(err))
 	case errors.As(err, &r) && (r.Remote || r.Unknown):
 		if r.Remote == t.m.opts.Managed { // a managed instance that was refused, or a SQL Server that refused
 			return sqlerr.New(41974)

@@ -164,7 +164,7 @@ func (t *taking) firstHeader() bak.Header {
 	doc, in := &t.doc, t.in
 	i := in.ServerInfo()
 	h := bak.Header{SetGUID: in.newGUID(), Name: t.b.name, Description: t.b.description, User: in.opts.Administrator, Machine: in.opts.Name,
-		TimeZone: 0, Flags: bak.FlagAlways, Major: uint8(i.Major), Minor: uint8(i.Minor), Build: uint16(i.Build), DatabaseCreated: doc.Created,
+		TimeZone: 0, Flags: bak.FlagAlways, Major: i.Major, Minor: i.Minor, Build: uint16(i.Build), DatabaseCreated: doc.Created,
 		Started: t.started, Finished: t.started, Type: t.b.kind, Compatibility: doc.Compat, DatabaseID: uint16(doc.ID), DatabaseVersion: databaseVersion,
 		Database: doc.Name, Server: in.opts.serverName(), BindingID: bak.GUID(doc.GUID), RecoveryForkID: bak.GUID(doc.fork()),
 		FirstForkID: bak.GUID(doc.fork()), FamilyGUID: bak.GUID(doc.Family), Locale: 1033, ComparisonStyle: 196609, SortOrder: 52,

@@ -287,7 +287,7 @@ func isBad(err error) bool {
 		return true
 	}
 	var e *sqlerr.Error
-	return errors.As(err, &e) && badSets[int32(e.Number)]
+	return errors.As(err, &e) && badSets[e.Number]
 }
 
 // sign goes on with another signature for the same folder.

@@ -17,7 +17,7 @@ func TestTailFile(t *testing.T) {
 		{"smb with a port", "smb://fs:4450/backups/sql", "", "perDatabase", "", `\\fs\backups\sql\My Shop\My-Shop-21e02318_tail_go_2.trn`},
 		{"as the source reaches it", "smb://fs/backups", "/mnt/backups", "one", "", "/mnt/backups/My-Shop-21e02318_tail_go_2.trn"},
 		{"as the source reaches it, a folder each", "smb://fs/backups", `D:\backups`, "perDatabase", "", `D:\backups\My Shop\My-Shop-21e02318_tail_go_2.trn`},
-		{"a place of its own", "smb://fs/backups", "/mnt/backups", "one", "smb://other/x", `\\other\x\My-Shop-21e02318_tail_go_2.trn`},
+		{"a place of its own", "smb://fs/backups", "/mnt/backups", "one", "smb://nas/x", `\\nas\x\My-Shop-21e02318_tail_go_2.trn`},
 	} {
 		s := Spec{Name: "go", Share: ShareSpec{Path: c.path, Source: c.source, Folders: c.folders}, Databases: []DatabaseSpec{{Name: "My Shop", Path: c.own}}}.Normalize()
 		p := &parts{spec: s}

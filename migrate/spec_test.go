@@ -160,7 +160,7 @@ func TestSchema(t *testing.T) {
 	must(t, yaml.Unmarshal(data, &example))
 	conforms(t, "spec", schema, example)
 	delete(example, "name")
-	example["nmae"] = "x"
+	example["nome"] = "x"
 	if len(problems("spec", schema, example)) != 2 {
 		t.Errorf("a misspelt key: %q", problems("spec", schema, example))
 	}
