@@ -52,7 +52,11 @@ func isTerminal(stream any) bool {
 		return false
 	}
 	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
+	if err != nil || st.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	nobody, err := os.Stat(os.DevNull) // a character device too, as under cron and systemd
+	return err != nil || !os.SameFile(st, nobody)
 }
 
 func newMigrateCommand(env *migrateEnv) *cobra.Command {
@@ -170,6 +174,8 @@ func migrateError(err error) error {
 	switch {
 	case errors.As(err, &problems):
 		return usageError(fmt.Errorf("the spec is wrong:\n%w", err))
+	case errors.As(err, &unknown) && unknown.What == "activity":
+		return usageError(fmt.Errorf("%w in this state folder: \"linkspan migrate list\" names those that there are", err))
 	case errors.As(err, &unknown):
 		return usageError(err)
 	case errors.As(err, &blocked), errors.As(err, &different), errors.As(err, &refused):
