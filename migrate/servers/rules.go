@@ -101,7 +101,7 @@ var rules = []rule{
 
 func restoringText(_ *check, d *Database) string {
 	if d.Standby {
-		return "is in STANDBY: somebody restores it"
+		return "is in STANDBY: somebody restores it, or it is the source of a migration that is done"
 	}
 	return "is RESTORING"
 }
