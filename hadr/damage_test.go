@@ -122,9 +122,7 @@ func TestADifferenceIsNamedWithItsTable(t *testing.T) {
 			b, _ := s.Link("DAG_sales")
 			return strings.Contains(a.Divergence, want) && strings.Contains(b.Reason, want)
 		})
-		if !m.logs(want) || !s.logs(want) {
-			t.Errorf("%s is not in the error logs", want)
-		}
+		eventually(t, want+" is in the error logs", func() bool { return m.logs(want) && s.logs(want) })
 		find(t, rows(t, m, "dm_linkspan_links"), map[string]any{"link_name": "DAG_sales", "phase_desc": "SUSPENDED"})
 		if err := m.Resume(t.Context(), "sales"); err != nil {
 			t.Fatal(err)
