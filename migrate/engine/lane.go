@@ -40,7 +40,7 @@ func (w *laneWorker) Work(ctx context.Context, job *river.Job[ledger.LaneArgs]) 
 		err = ln.each(ctx, (&watch{lane: ln}).round)
 	case ledger.Copies:
 		err = (&copies{lane: ln}).run(ctx)
-	case ledger.Sides:
+	case ledger.Source, ledger.Sides:
 		err = ln.each(ctx, (&sides{lane: ln}).round)
 	case ledger.Pause:
 		err = ln.each(ctx, ln.pause)

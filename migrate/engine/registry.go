@@ -67,7 +67,7 @@ func (r *registry) wake(a ledger.LaneArgs) {
 
 // changed wakes a migration's lanes and cuts short what is not outstanding any more.
 func (r *registry) changed(s *ledger.Snapshot) {
-	for _, lane := range []ledger.Lane{ledger.Watch, ledger.Copies, ledger.Sides, ledger.Pause} {
+	for _, lane := range []ledger.Lane{ledger.Watch, ledger.Copies, ledger.Source, ledger.Sides, ledger.Pause} {
 		r.wake(ledger.LaneArgs{Activity: s.ActivityID, Migration: s.ID, Lane: lane})
 	}
 	var due map[string]bool

@@ -9,7 +9,7 @@ import (
 	"linkspan/migrate/ledger"
 )
 
-// sides works on a migration's source and target, one effect after another.
+// sides works on a migration's source, or on its target, one effect after another.
 type sides struct {
 	*lane
 	next   map[flow.EffectKind]time.Time // of what repeats
@@ -56,7 +56,7 @@ func (w *sides) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, e
 		w.logins, w.calm = n, 0
 		delete(w.next, flow.CompareLogins)
 	}
-	due := s.Due(ledger.Sides)
+	due := s.Due(w.args.Lane)
 	slices.SortStableFunc(due, func(a, b flow.Effect) int { return rank(a) - rank(b) })
 	now := w.e.o.Clock.Now()
 	rest := w.ends.Sub(now)

@@ -213,6 +213,51 @@ func (h *hangs) Do(ctx context.Context, o engine.Order) ([]flow.Event, error) {
 	return h.world.Do(ctx, o)
 }
 
+// TestSilentTargetKeepsNoSource: the target stops answering in a cutover; giving up opens the source all the same.
+func TestSilentTargetKeepsNoSource(t *testing.T) {
+	t.Parallel()
+	l := openLedger(t, filepath.Join(t.TempDir(), "state"))
+	w := newWorld(t, t.TempDir(), "db1")
+	s := &silent{world: w, from: make(chan struct{}), asked: make(chan struct{}, 1)}
+	o := w.options()
+	o.Open = func(context.Context, ledger.Activity) (engine.Works, error) { return s, nil }
+	e := start(t, l, o)
+	create(t, l, "move", "db1")
+	ask(t, l, "move", "db1", flow.Event{Kind: flow.Start})
+	await(t, l, "move", "db1", "ready", ready)
+	close(s.from)
+	<-s.asked
+	ask(t, l, "move", "db1", flow.Event{Kind: flow.CutoverStart, TakeTail: true})
+	await(t, l, "move", "db1", "closed", func(ledger.Database) bool { return w.did("db1")["tail"] > 0 })
+	ask(t, l, "move", "db1", flow.Event{Kind: flow.GiveUp})
+	await(t, l, "move", "db1", "open again", func(d ledger.Database) bool { return d.State == flow.LogsUploading && w.did("db1")["reopen"] > 0 })
+	if err := e.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// silent is a world whose target answers nothing from a moment on.
+type silent struct {
+	*world
+	from, asked chan struct{}
+}
+
+func (s *silent) Do(ctx context.Context, o engine.Order) ([]flow.Event, error) {
+	select {
+	case <-s.from:
+		if o.Effect.Kind == flow.FollowRestore {
+			select {
+			case s.asked <- struct{}{}:
+			default:
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	default:
+	}
+	return s.world.Do(ctx, o)
+}
+
 // TestPauseEndsBehindARestart: the longest pause runs out while no engine runs; the next one gives the source back, and the
 // migration goes on.
 func TestPauseEndsBehindARestart(t *testing.T) {

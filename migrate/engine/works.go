@@ -19,7 +19,7 @@ type Order struct {
 }
 
 // Works carries effects out for one activity. Its methods may run concurrently, but never two at once that concern one
-// migration's source or target.
+// migration's source, nor two its target.
 type Works interface {
 	// Do carries an order out, or finds that it is done, and returns the events that tell; At is filled in by the engine.
 	// A *flow.Halt is reported as Broken, a *flow.Hindrance as Trouble at its place (other errors at the place that the effect is about), and the order is given again.

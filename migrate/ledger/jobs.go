@@ -22,7 +22,10 @@ const (
 	Watch Lane = "watch"
 	// Copies brings files to storage.
 	Copies Lane = "copies"
-	// Sides works on the source's and the target's databases.
+	// Source closes the source's database and opens it again. It is a lane of its own, so that a target that does not answer
+	// never keeps a source closed.
+	Source Lane = "source"
+	// Sides works on the target's database, and on both.
 	Sides Lane = "sides"
 	// Pause waits for the end of the longest pause.
 	Pause Lane = "pause"
@@ -72,6 +75,8 @@ func LaneOf(k flow.EffectKind) Lane {
 		return Watch
 	case flow.CopyBlock, flow.SealFile:
 		return Copies
+	case flow.TakeTail, flow.ReopenSource:
+		return Source
 	default:
 		return Sides
 	}
