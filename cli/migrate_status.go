@@ -255,6 +255,13 @@ func printCutover(p *page, under string, d ledger.Database) {
 		}
 		p.text(under+"cutover: ", text)
 	}
+	if c := d.Cutover; c != nil && d.State == flow.CutoverInProgress && !c.PausedAt.IsZero() {
+		text := map[bool]string{true: "the source is closed", false: "it counts"}[c.TakeTail] + " since " + c.PausedAt.Format(time.DateTime)
+		if c.MaxPause > 0 {
+			text += "; it is given up at " + c.PausedAt.Add(c.MaxPause).Format(time.DateTime) + ", by the engine"
+		}
+		p.text(under+"pause: ", text)
+	}
 	if d.Report != "" {
 		p.text(under+"report: ", d.Report)
 	}

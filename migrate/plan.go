@@ -266,7 +266,7 @@ func chainText(m *flow.Migration) string {
 	}
 	for _, s := range m.Sets {
 		if s.ID == m.Chain[len(m.Chain)-1] {
-			text := fmt.Sprintf("%d backups up to LSN %s", len(m.Chain), s.Last.Decimal())
+			text := fmt.Sprintf("up to LSN %s", s.Last.Decimal())
 			if !s.Finished.IsZero() {
 				text += ", taken " + s.Finished.Format(time.DateTime)
 			}

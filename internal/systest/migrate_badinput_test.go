@@ -343,7 +343,7 @@ func TestMigrationGivenBack(t *testing.T) {
 		m.reach(n, "following", following(1))
 		m.source.exec(n, "INSERT INTO dbo.rows VALUES (0, 1)") // for the tail
 	}
-	m.target.kill()
+	m.target.process.Pause()
 	m.must("cutover", activity, "--yes", "--apply", "--wait=false", "--max-pause", "2s", "--database", "late")
 	m.must("cutover", activity, "--yes", "--wait=false", "--database", "given", "--database", "cancelled")
 	for _, n := range names[1:] {
@@ -357,7 +357,7 @@ func TestMigrationGivenBack(t *testing.T) {
 	for _, n := range names {
 		m.opens(n)
 	}
-	m.target.start()
+	m.target.process.Resume()
 	m.reached("cancelled", flow.Cancelled)
 	for _, n := range names[:2] {
 		m.reach(n, "ready", func(d ledger.Database) bool { return d.CutoverReady && d.PendingChanges == 0 })
