@@ -62,7 +62,7 @@ func (l *Ledger) Create(ctx context.Context, a Activity, dbs []Planned, who stri
 				return fmt.Errorf("database %q: %w", d.Options.Database, err)
 			}
 		}
-		if err := l.note(ctx, tx, id, 0, Entry{At: now, Kind: "Create", Text: fmt.Sprintf("%d databases", len(dbs)), By: who}); err != nil {
+		if err := l.note(ctx, tx, id, 0, Entry{At: now, Kind: "Create", Text: fmt.Sprintf("databases: %d", len(dbs)), By: who}); err != nil {
 			return err
 		}
 		return l.audit(ctx, tx, AuditEntry{At: now, By: who, Activity: a.Name, Action: "Create", Text: done})

@@ -61,9 +61,9 @@ func (s sight) tell(m *flow.Migration, e flow.Event, who string) []Entry {
 			add(kind, "logins that the target lacks: %s", orNone(now))
 		}
 	case flow.Compared:
-		add(kind, "both sides were compared: equal %v. %s", e.Equal, e.Text)
+		add(kind, "both sides were compared, and are %s: %s", map[bool]string{true: "equal", false: "not equal"}[e.Equal], e.Text)
 	case flow.UsersMapped:
-		add(kind, "users were given their logins; none fits: %s", orNone(strings.Join(m.Orphans, ", ")))
+		add(kind, "users were given their logins; users that no login fits: %s", orNone(strings.Join(m.Orphans, ", ")))
 	case flow.ReportWritten:
 		add(kind, "the report is written: %s", e.Text)
 	case flow.Broken:
@@ -137,7 +137,15 @@ func (s sight) tellFiles(m *flow.Migration, e flow.Event, who string) []Entry {
 func asked(e flow.Event) string {
 	switch {
 	case e.Kind == flow.CutoverStart:
-		return fmt.Sprintf("CutoverStart: we take the tail %v, applies by itself %v, longest pause %v", e.TakeTail, e.Apply, e.MaxPause)
+		tail := "the tail-log backup is brought by the user"
+		if e.TakeTail {
+			tail = "the tail-log backup is taken for the user"
+		}
+		apply := "it waits for a confirmation"
+		if e.Apply {
+			apply = "it is applied when every gate holds"
+		}
+		return fmt.Sprintf("the cutover is started: %s, %s, and it is given up after a pause of %v", tail, apply, e.MaxPause)
 	case e.LastFile != "":
 		return fmt.Sprintf("%s: last file %s", e.Kind, e.LastFile)
 	}
