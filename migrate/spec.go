@@ -85,7 +85,7 @@ type SettingsSpec struct {
 	BlockMiB         int           `yaml:"blockMiB" about:"size of one step of a copy; default 8, at most 100"`
 	Parallel         int           `yaml:"parallel" about:"files copied at once per database; default 4, at most 64"`
 	BandwidthMiB     int           `yaml:"bandwidthMiB" about:"MiB per second for all copies together; default: no limit"`
-	ScanEvery        time.Duration `yaml:"scanEvery" about:"how often the share is read; default 2s"`
+	ScanEvery        time.Duration `yaml:"scanEvery" about:"how long the share is left alone at most; default 2s; it is read more often while files come and in a cutover"`
 	MaxPause         time.Duration `yaml:"maxPause" about:"give a cutover up when the source was closed this long; default 5m, at most 24h"`
 	UserTail         bool          `yaml:"userTail" about:"the tail-log backup is put on the share by you; default: taken by BACKUP LOG … WITH NORECOVERY"`
 }

@@ -64,7 +64,7 @@ func (s *Service) record(ctx context.Context, spec Spec, src SpecSource, who Who
 
 func (p *parts) flowOptions(d DatabaseSpec) flow.Options {
 	c := p.spec.Settings
-	return flow.Options{Database: d.Name, Block: int64(c.BlockMiB) << 20, Parallel: c.Parallel, AcceptNoChecksum: c.AcceptNoChecksum}
+	return flow.Options{Database: d.Name, Block: int64(c.BlockMiB) << 20, Parallel: c.Parallel, ScanEvery: c.ScanEvery, AcceptNoChecksum: c.AcceptNoChecksum}
 }
 
 // String is how the audit names somebody.

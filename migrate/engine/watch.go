@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -50,7 +51,7 @@ func (w *watch) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, e
 		return 0, err
 	}
 	w.last = clk.Now()
-	w.next = w.last.Add(w.interval(events, took))
+	w.next = w.last.Add(w.interval(cmp.Or(s.Migration.Options.ScanEvery, w.e.o.ScanEvery), events, took))
 	if w.same(s, events) && len(s.Migration.Troubles) == 0 {
 		return 0, nil
 	}
@@ -65,8 +66,9 @@ func (w *watch) round(ctx context.Context, s *ledger.Snapshot) (time.Duration, e
 	return 0, nil
 }
 
-// interval is the time to the next scan. A scan that takes little is done often; none is done for more than half of the time.
-func (w *watch) interval(events []flow.Event, took time.Duration) time.Duration {
+// interval is the time to the next scan, every at most. A scan that takes little is done often; none is done for more than
+// half of the time.
+func (w *watch) interval(every time.Duration, events []flow.Event, took time.Duration) time.Duration {
 	for _, e := range events {
 		if e.Kind != flow.Scanned {
 			continue
@@ -76,7 +78,6 @@ func (w *watch) interval(events []flow.Event, took time.Duration) time.Duration 
 			w.busy = busyScans
 		}
 	}
-	every := w.e.o.ScanEvery
 	wait := max(min(every, max(every/4, 10*took)), took)
 	if w.busy > 0 {
 		return max(min(quick, wait), took)

@@ -66,6 +66,8 @@ type Options struct {
 	// Block is the size in bytes of one step of a copy; > 0. Parallel is how many files are copied at once; ≥ 1.
 	Block    int64 `json:"block"`
 	Parallel int   `json:"parallel"`
+	// ScanEvery is how long the source is left alone at most; 0 leaves it to whoever looks.
+	ScanEvery time.Duration `json:"scanEvery,omitempty"`
 	// AcceptNoChecksum takes backups made without CHECKSUM: damage in them is found by nobody.
 	AcceptNoChecksum bool `json:"acceptNoChecksum,omitempty"`
 }
