@@ -92,7 +92,6 @@ func (p *parts) bring(ctx context.Context, l *lane, o engine.Order, offset, leng
 		b := make([]byte, length)
 		buffer = &b
 	}
-	defer p.blocks.Put(buffer)
 	block := (*buffer)[:length]
 	if n, err := f.ReadAt(block, offset); int64(n) < length {
 		if errors.Is(err, share.ErrChanged) {
@@ -100,7 +99,11 @@ func (p *parts) bring(ctx context.Context, l *lane, o engine.Order, offset, leng
 		}
 		return &flow.Hindrance{At: flow.AtShare, What: "reading " + o.Effect.File + " stopped", Err: err, Fix: "check the file server and the network; it goes on by itself"}
 	}
-	return p.depot.Put(ctx, l.spec.Name, depot.Name(o.Set, o.File), offset, block)
+	err = p.depot.Put(ctx, l.spec.Name, depot.Name(o.Set, o.File), offset, block)
+	if err == nil { // a request that was cut short may still read from it
+		p.blocks.Put(buffer)
+	}
+	return err
 }
 
 // changed says of a file that is another one now what becomes of it: the next look at the share tells more.
