@@ -190,11 +190,16 @@ func open(tb testing.TB, t *target) *logreplay.Manager {
 
 var spec = armtypes.ReplaySpec{Database: "db", Container: "file:///f"}
 
+// pass lets time pass on the clock of the test's bubble, and everything happen that is due by then.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // later lets the job look a few times and tells how it stands.
 func later(tb testing.TB, m *logreplay.Manager) armtypes.RestoreProperties {
 	tb.Helper()
-	time.Sleep(5 * time.Second) // of the bubble's clock
-	synctest.Wait()
+	pass(5 * time.Second)
 	p, err := m.ReplayDetails(tb.Context(), "db")
 	if err != nil {
 		tb.Fatal(err)
@@ -227,8 +232,7 @@ func TestJobGoesOn(t *testing.T) {
 			t.Errorf("trouble of the storage: %+v", p)
 		}
 		in.change(func() { in.list, in.lost = nil, true; delete(in.fail, "l1") })
-		time.Sleep(1100 * time.Millisecond)
-		synctest.Wait()
+		pass(1100 * time.Millisecond)
 		m.Close()
 		in.change(func() { in.lost = false })
 		m = open(t, in)
@@ -258,8 +262,7 @@ func TestNoticed(t *testing.T) {
 		comes := func(name string, id byte, first, last uint32, within time.Duration) {
 			t.Helper()
 			in.put(t, name, bak.Log, id, first, last)
-			time.Sleep(within)
-			synctest.Wait()
+			pass(within)
 			in.change(func() {
 				if got := in.restores; len(got) == 0 || got[len(got)-1] != name {
 					t.Errorf("%s is not restored within %v: %v", name, within, got)
@@ -267,16 +270,16 @@ func TestNoticed(t *testing.T) {
 			})
 		}
 		later(t, m)
-		time.Sleep(10 * time.Millisecond) // just after a look
+		pass(10 * time.Millisecond) // just after a look
 		comes("l1", 2, 10, 20, 210*time.Millisecond)
 		comes("l2", 3, 20, 30, 210*time.Millisecond)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		comes("l3", 4, 30, 40, 1100*time.Millisecond)
 		comes("l4", 5, 40, 50, 210*time.Millisecond)
 		lists := in.lists
 		in.change(func() { in.files["growing"] = []byte("MSSQLBAK"); in.stamp = time.Now() })
 		for range 10 {
-			time.Sleep(time.Second)
+			pass(time.Second)
 			in.change(func() { in.files["growing"] = append(in.files["growing"], 0); in.stamp = time.Now() })
 		}
 		if n := in.lists - lists; n > 14 {
