@@ -170,9 +170,6 @@ func underWay(s ledger.Status) bool {
 	return false
 }
 
-// maxComparison is the largest file of a comparison that is read: some 100,000 tables.
-const maxComparison = 64 << 20
-
 // compared reads what compareSides kept.
 func (p *parts) compared(l *lane) (c Compared, err error) {
 	f, err := p.fs.Open(filepath.Join(p.reportFolder(l), comparisonFile))
@@ -180,7 +177,11 @@ func (p *parts) compared(l *lane) (c Compared, err error) {
 		return c, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return c, json.NewDecoder(io.NewSectionReader(f, 0, maxComparison)).Decode(&c)
+	size, err := f.Size() // as large as it was written: a bound below that would keep the report from ever being written
+	if err != nil {
+		return c, err
+	}
+	return c, json.NewDecoder(io.NewSectionReader(f, 0, size)).Decode(&c)
 }
 
 // restored lists the backups that reached the target, in the order of restoring.
