@@ -147,6 +147,9 @@ func (p *parts) followRestore(ctx context.Context, l *lane, o engine.Order) ([]f
 	}
 	r, gone, err := t.Follow(ctx)
 	if err != nil {
+		if r.Opened || len(r.Restored) > 0 { // what is done counts, whatever hinders the rest
+			return one(flow.Event{Kind: flow.RestoreSeen, Restore: r}, o), err
+		}
 		return nil, err
 	}
 	if gone {

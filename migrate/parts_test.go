@@ -1,6 +1,10 @@
 package migrate
 
-import "testing"
+import (
+	"testing"
+
+	"linkspan/migrate/flow"
+)
 
 // TestTailFile: the tail-log backup goes where the share's watcher finds it, named as the source itself reaches it.
 func TestTailFile(t *testing.T) {
@@ -38,5 +42,17 @@ func TestTailFilesOfTheirOwn(t *testing.T) {
 			t.Errorf("%q and %q have the tail %s", name, other, file)
 		}
 		seen[file] = name
+	}
+}
+
+// TestDeeds: whatever the table asks for can be carried out.
+func TestDeeds(t *testing.T) {
+	t.Parallel()
+	for _, d := range flow.Duties() {
+		for _, k := range d.Effects {
+			if deeds[k] == nil {
+				t.Errorf("nobody carries out %s", k)
+			}
+		}
 	}
 }
